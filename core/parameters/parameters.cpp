@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/parameters/parameters.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+namespace digfusion {
+namespace {
+
+template <class Member>
+struct MemberType;
+template <class T>
+struct MemberType<T Parameters::*> {
+  using type = T;
+};
+
+template <class T>
+inline constexpr bool is_fixed_text = false;
+template <std::size_t N>
+inline constexpr bool is_fixed_text<Text<N>> = true;
+
+template <auto Member>
+Value get_member(const Parameters& p) {
+  using T = typename MemberType<decltype(Member)>::type;
+  if constexpr (is_fixed_text<T>) {
+    return std::string((p.*Member).view());
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<double>(p.*Member);
+  } else {
+    return static_cast<std::int64_t>(p.*Member);
+  }
+}
+
+template <auto Member>
+bool assign_member(Parameters& p, const Value& value) {
+  using T = typename MemberType<decltype(Member)>::type;
+  if constexpr (is_fixed_text<T>) {
+    return (p.*Member).assign(std::get<std::string>(value));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    p.*Member = std::get<double>(value);
+  } else {
+    p.*Member = static_cast<T>(std::get<std::int64_t>(value));
+  }
+  return true;
+}
+
+template <auto Member>
+constexpr ParameterSpec row(const char* name, const char* nick, const char* blurb, Mutability mutability,
+                            double minimum = 0, double maximum = 0) {
+  return {name, nick, blurb, mutability, minimum, maximum, {}, &get_member<Member>, &assign_member<Member>};
+}
+
+template <auto Member>
+constexpr ParameterSpec row(const char* name, const char* nick, const char* blurb, Mutability mutability,
+                            std::span<const Choice> choices) {
+  return {name, nick, blurb, mutability, 0, 0, choices, &get_member<Member>, &assign_member<Member>};
+}
+
+constexpr Choice choice(auto value, const char* nick, const char* blurb) {
+  return {static_cast<int>(value), nick, blurb};
+}
+
+constexpr Choice presets[] = {
+    choice(Preset::realtime, "realtime", "One evaluation of the student for each picture"),
+    choice(Preset::paper, "paper",
+           "The paper's sampling: DDPM, 25 non-uniform steps, information gain every 10 steps"),
+};
+constexpr Choice methods[] = {
+    choice(Method::guided, "guided", "Reverse diffusion guided by information gain: the paper's method"),
+    choice(Method::bandwise, "bandwise",
+           "Weights what each noise level adds, by the denoiser's own estimates over several noise draws"),
+    choice(Method::amortised, "amortised",
+           "As bandwise, with the means over all noise draws from one evaluation of the student"),
+};
+constexpr Choice samplers[] = {
+    choice(Sampler::ddpm, "ddpm", "Ancestral sampling: equation (1) of the paper"),
+    choice(Sampler::ddim, "ddim", "DDIM; eta sets how much noise a step adds"),
+};
+constexpr Choice spacings[] = {
+    choice(Spacing::uniform, "uniform", "Steps of equal length"),
+    choice(Spacing::quadratic, "quadratic", "Larger steps at high noise, smaller ones at low noise"),
+};
+constexpr Choice guidances[] = {
+    choice(Guidance::constant, "constant", "guidance-scale at every step"),
+    choice(Guidance::posterior, "posterior",
+           "v/(v+λ²) with v the step's noise variance and λ sensor-noise: weaker as noise falls"),
+};
+constexpr Choice distances[] = {
+    choice(Distance::l2, "l2", "Squared difference: the paper's choice"),
+    choice(Distance::l1, "l1", "Absolute difference"),
+    choice(Distance::ssim, "ssim", "1 - SSIM"),
+    choice(Distance::none, "none", "No information gain: equal weights"),
+};
+constexpr Choice extents[] = {
+    choice(Extent::pixel, "pixel", "A weight for each pixel"),
+    choice(Extent::global, "global", "One weight for a whole picture"),
+};
+constexpr Choice bases[] = {
+    choice(Base::average, "average", "The mean of the sources: lowest error, a dark infrared background dims the picture"),
+    choice(Base::mixed, "mixed", "Halfway between average and maximum"),
+    choice(Base::maximum, "maximum", "The brighter source: keeps the visible brightness and adds hot targets"),
+};
+constexpr Choice precisions[] = {
+    choice(Precision::automatic, "auto", "bfloat16 where the device computes it at full rate, else float32"),
+    choice(Precision::float32, "float32", "32-bit floating point"),
+    choice(Precision::bfloat16, "bfloat16", "bfloat16 in the network, float32 around it"),
+    choice(Precision::float16, "float16", "float16 in the network, float32 around it (CUDA devices)"),
+};
+constexpr Choice fits[] = {
+    choice(InfraredFit::contain, "contain",
+           "Scaled to lie whole within the visible picture, which stands alone beside it"),
+    choice(InfraredFit::cover, "cover", "Scaled to cover the visible picture; what juts out is cut off"),
+    choice(InfraredFit::stretch, "stretch", "Scaled to the visible picture's size on either axis"),
+};
+
+constexpr auto playing = Mutability::playing;
+constexpr auto ready = Mutability::ready;
+using P = Parameters;
+
+constexpr ParameterSpec table[] = {
+    row<&P::preset>("preset", "Preset",
+                    "Sets several parameters at once; those given after it override it", playing, presets),
+    row<&P::method>("method", "Fusion method", "How the pictures are fused", playing, methods),
+    row<&P::model>("model", "Denoiser file",
+                   "Denoiser weights, a safetensors file; empty for the embedded luma denoiser", ready),
+    row<&P::student>("student", "Student file",
+                     "Weights of the amortised student, a safetensors file; empty for the embedded one", ready),
+    row<&P::device>("device", "Device",
+                    "Where to compute: auto (CUDA where it works, else the CPU), cpu, cuda or cuda:N", ready),
+    row<&P::precision>("precision", "Precision", "Number format of the networks", ready, precisions),
+    row<&P::threads>("threads", "Threads", "CPU threads for one frame; 0 for one each core", ready, 0, 256),
+    row<&P::seed>("seed", "Seed", "Seed of the noise fields; the same seed gives the same picture", playing, 0,
+                  9007199254740991.0),
+    row<&P::steps>("steps", "Sampling steps", "Reverse diffusion steps of method=guided", playing, 1, 1000),
+    row<&P::sampler>("sampler", "Sampler", "Reverse diffusion step of method=guided", playing, samplers),
+    row<&P::eta>("eta", "DDIM eta",
+                 "Noise that a DDIM step adds: 0 for none (deterministic), 1 for as much as DDPM", playing, 0, 1),
+    row<&P::spacing>("spacing", "Step spacing", "How the steps of method=guided are spread over the noise levels",
+                     playing, spacings),
+    row<&P::guidance>("guidance", "Guidance", "How strongly a step of method=guided is pulled to the sources",
+                      playing, guidances),
+    row<&P::guidance_scale>("guidance-scale", "Guidance scale",
+                            "Pull of a step with guidance=constant: 0 for none, 1 for the weighted sources alone",
+                            playing, 0, 1),
+    row<&P::sensor_noise>("sensor-noise", "Sensor noise",
+                          "Assumed noise λ of the sources with guidance=posterior, on a scale where black is -1 "
+                          "and white 1",
+                          playing, 1e-4, 10),
+    row<&P::interval>("interval", "Information gain interval",
+                      "S of equation (8), in sampling steps: weights are computed every so many steps of "
+                      "method=guided",
+                      playing, 1, 1000),
+    row<&P::temperature>("temperature", "Temperature",
+                         "τ of equation (11): the softmax over information gains; 1 is the paper's, less is "
+                         "more decided",
+                         playing, 1e-6, 1e6),
+    row<&P::distance>("distance", "Distance", "l of equation (8): what information gain is measured in", playing,
+                      distances),
+    row<&P::extent>("extent", "Extent", "Whether method=guided weighs pixels or whole pictures", playing, extents),
+    row<&P::draws>("draws", "Noise draws",
+                   "Noise fields over which methods guided and bandwise average the information gain; even "
+                   "numbers use antithetic pairs",
+                   playing, 1, 256),
+    row<&P::smoothing>("smoothing", "Smoothing radius",
+                       "Radius in pixels of the box filter over information gain maps; 0 for none", playing, 0, 64),
+    row<&P::levels>("levels", "Noise levels",
+                    "Timesteps of method=bandwise, strictly falling, with commas between; method=amortised has "
+                    "those that its student was trained for",
+                    playing),
+    row<&P::sharpness>("sharpness", "Sharpness",
+                       "Exponent γ of the weights of methods bandwise and amortised: 1 blends, more decides",
+                       playing, 0.1, 16),
+    row<&P::base>("base", "Base", "Coarsest band of methods bandwise and amortised", playing, bases),
+    row<&P::infrared_fit>("infrared-fit", "Infrared fit",
+                          "How an infrared picture of another aspect ratio meets the visible one", playing, fits),
+};
+
+struct Setting {
+  Preset preset;
+  const char* name;
+  const char* text;
+};
+// A preset is the defaults of every parameter named here by any preset, then its own rows.
+constexpr Setting preset_settings[] = {
+    {Preset::paper, "method", "guided"},     {Preset::paper, "sampler", "ddpm"},
+    {Preset::paper, "steps", "25"},          {Preset::paper, "spacing", "quadratic"},
+    {Preset::paper, "interval", "10"},       {Preset::paper, "temperature", "1"},
+    {Preset::paper, "distance", "l2"},       {Preset::paper, "extent", "pixel"},
+    {Preset::paper, "draws", "1"},           {Preset::paper, "smoothing", "0"},
+    {Preset::paper, "guidance", "constant"}, {Preset::paper, "guidance-scale", "0.5"},
+};
+
+std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+
+std::string number(double value) {
+  char buffer[32];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+  return {buffer, end};
+}
+
+std::string allowed(const ParameterSpec& spec) {
+  if (spec.is_choice()) {
+    std::string text = "one of";
+    for (const Choice& c : spec.choices) text += std::string(c.value == spec.choices[0].value ? " " : ", ") + c.nick;
+    return text;
+  }
+  if (spec.is_text()) return "text";
+  return std::string(spec.is_integer() ? "a whole number" : "a number") + " from " + number(spec.minimum) + " to " +
+         number(spec.maximum);
+}
+
+std::string refusal(const ParameterSpec& spec, std::string_view given) {
+  return std::string("parameter ") + spec.name + ": " + quoted(given) + " is not allowed; give " + allowed(spec);
+}
+
+std::optional<std::string> check(const ParameterSpec& spec, const Value& value) {
+  if (value.index() != spec.default_value().index()) return refusal(spec, to_text(spec, value));
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    if (spec.is_choice()) {
+      for (const Choice& c : spec.choices)
+        if (c.value == *integer) return {};
+      return refusal(spec, std::to_string(*integer));
+    }
+    const auto real = static_cast<double>(*integer);
+    if (real < spec.minimum || real > spec.maximum) return refusal(spec, std::to_string(*integer));
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    if (!(*real >= spec.minimum && *real <= spec.maximum)) return refusal(spec, number(*real));
+  } else if (std::string_view(spec.name) == "levels") {
+    const auto levels = parse_levels(std::get<std::string>(value));
+    if (const auto* message = std::get_if<std::string>(&levels)) return *message;
+  }
+  return {};
+}
+
+void apply_preset(Parameters& p, Preset preset) {
+  const Parameters defaults;
+  for (const Setting& s : preset_settings) {
+    const ParameterSpec& spec = *find_parameter(s.name);
+    spec.assign(p, spec.get(defaults));
+  }
+  for (const Setting& s : preset_settings)
+    if (s.preset == preset) (void)set(p, s.name, s.text);
+  p.preset = preset;
+}
+
+}  // namespace
+
+std::span<const ParameterSpec> parameter_table() { return table; }
+
+const ParameterSpec* find_parameter(std::string_view name) {
+  for (const ParameterSpec& spec : table)
+    if (name == spec.name) return &spec;
+  return nullptr;
+}
+
+std::optional<std::string> set(Parameters& p, const ParameterSpec& spec, const Value& value) {
+  if (auto message = check(spec, value)) return message;
+  if (std::string_view(spec.name) == "preset") {
+    apply_preset(p, static_cast<Preset>(std::get<std::int64_t>(value)));
+    return {};
+  }
+  if (!spec.assign(p, value)) return std::string("parameter ") + spec.name + ": the text is too long";
+  return {};
+}
+
+std::optional<std::string> set(Parameters& p, std::string_view name, std::string_view text) {
+  const ParameterSpec* spec = find_parameter(name);
+  if (!spec) return "there is no parameter " + quoted(name);
+  if (spec->is_text()) return set(p, *spec, Value(std::string(text)));
+  if (spec->is_choice()) {
+    for (const Choice& c : spec->choices)
+      if (text == c.nick) return set(p, *spec, Value(std::int64_t{c.value}));
+    return refusal(*spec, text);
+  }
+  const char* end = text.data() + text.size();
+  if (spec->is_integer()) {
+    std::int64_t integer = 0;
+    const auto [stop, error] = std::from_chars(text.data(), end, integer);
+    if (error != std::errc() || stop != end) return refusal(*spec, text);
+    return set(p, *spec, Value(integer));
+  }
+  double real = 0;
+  const auto [stop, error] = std::from_chars(text.data(), end, real);
+  if (error != std::errc() || stop != end) return refusal(*spec, text);
+  return set(p, *spec, Value(real));
+}
+
+std::optional<std::string> check(const Parameters& parameters) {
+  for (const ParameterSpec& spec : table)
+    if (auto message = check(spec, spec.get(parameters))) return message;
+  return {};
+}
+
+std::string to_text(const ParameterSpec& spec, const Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* real = std::get_if<double>(&value)) return number(*real);
+  const std::int64_t integer = std::get<std::int64_t>(value);
+  for (const Choice& c : spec.choices)
+    if (c.value == integer) return c.nick;
+  return std::to_string(integer);
+}
+
+std::variant<Levels, std::string> parse_levels(std::string_view text) {
+  const auto message = [&] {
+    return "parameter levels: " + quoted(text) +
+           " is not allowed; give 1 to 16 strictly falling timesteps from 999 to 1 with commas between, such as " +
+           quoted(Parameters{}.levels.view());
+  };
+  Levels levels;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  int previous = 1000;
+  while (true) {
+    int timestep = 0;
+    const auto [stop, error] = std::from_chars(at, end, timestep);
+    if (error != std::errc() || levels.count == 16 || timestep < 1 || timestep >= previous) return message();
+    levels.timestep[levels.count++] = previous = timestep;
+    if (stop == end) return levels;
+    if (*stop != ',') return message();
+    at = stop + 1;
+  }
+}
+
+const char* name_of(std::string_view parameter, int value) {
+  const ParameterSpec* spec = find_parameter(parameter);
+  if (spec)
+    for (const Choice& c : spec->choices)
+      if (c.value == value) return c.nick;
+  return "?";
+}
+
+}  // namespace digfusion

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Every setting of a fusion, written once: the element's properties, the command line's options and the
+// tables in docs/ are all made from `parameter_table()`. Knows neither torch nor GStreamer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+namespace digfusion {
+
+/// How the two pictures become one (docs/algorithm.md).
+enum class Method : int { guided, bandwise, amortised };
+/// The reverse step of guided sampling: equation (1) of Dig2DIG, or DDIM (arXiv 2010.02502).
+enum class Sampler : int { ddpm, ddim };
+/// How sampling steps are spread over the T timesteps: t_i = round((T-1)(1-i/N)^p), p = 1 or 2.
+enum class Spacing : int { uniform, quadratic };
+/// l of equation (8).
+enum class Distance : int { l2, l1, ssim, none };
+/// Whether information gain is a map, or one number for a picture.
+enum class Extent : int { pixel, global };
+/// How strongly x̂0 is pulled to the weighted sources: a constant, or v_t/(v_t+λ²).
+enum class Guidance : int { constant, posterior };
+/// What the coarsest band of `bandwise` and `amortised` is made of.
+enum class Base : int { average, mixed, maximum };
+enum class Precision : int { automatic, float32, bfloat16, float16 };
+/// How an infrared picture of another aspect ratio meets the visible one.
+enum class InfraredFit : int { contain, cover, stretch };
+/// Several parameters at once.
+enum class Preset : int { realtime, paper };
+
+/// Text of bounded length in a plain struct, so that Parameters can cross a library boundary as bytes.
+template <std::size_t Capacity>
+class Text {
+ public:
+  Text() = default;
+  Text(std::string_view text) { (void)assign(text); }
+  /// False, and unchanged, when `text` is too long or holds a NUL byte.
+  [[nodiscard]] bool assign(std::string_view text) {
+    if (text.size() >= Capacity || text.find('\0') != std::string_view::npos) return false;
+    std::memcpy(bytes_, text.data(), text.size());
+    std::memset(bytes_ + text.size(), 0, Capacity - text.size());
+    return true;
+  }
+  const char* c_str() const { return bytes_; }
+  std::string_view view() const { return bytes_; }
+  bool empty() const { return bytes_[0] == '\0'; }
+  bool operator==(const Text&) const = default;
+
+ private:
+  char bytes_[Capacity] = {};
+};
+
+using Path = Text<4096>;
+using Word = Text<64>;
+
+/// Plain bytes; the initialisers are the project's only record of its defaults.
+struct Parameters {
+  Preset preset = Preset::realtime;
+  Method method = Method::amortised;
+
+  Path model;    ///< denoiser file; empty: the embedded one
+  Path student;  ///< student file; empty: the embedded one
+  Word device = Word("auto");
+  Precision precision = Precision::automatic;
+  int threads = 0;  ///< 0: one for each core
+  std::int64_t seed = 0;
+
+  int steps = 25;
+  Sampler sampler = Sampler::ddpm;
+  double eta = 0.0;
+  Spacing spacing = Spacing::quadratic;
+  Guidance guidance = Guidance::constant;
+  double guidance_scale = 0.5;
+  double sensor_noise = 0.1;
+
+  int interval = 10;
+  double temperature = 0.03;
+  Distance distance = Distance::l2;
+  Extent extent = Extent::pixel;
+  int draws = 4;
+  int smoothing = 6;
+
+  Word levels = Word("500,200,60,15");
+  double sharpness = 4.0;
+  Base base = Base::maximum;
+
+  InfraredFit infrared_fit = InfraredFit::contain;
+
+  bool operator==(const Parameters&) const = default;
+};
+static_assert(std::is_trivially_copyable_v<Parameters>);
+
+/// A parameter's value without its type: numbers, text, or the integer of an enumeration.
+using Value = std::variant<std::int64_t, double, std::string>;
+
+struct Choice {
+  int value;
+  const char* nick;   ///< lower case, as typed by the user
+  const char* blurb;  ///< one line
+};
+
+enum class Mutability {
+  playing,  ///< takes effect with the next frame; also GST_PARAM_CONTROLLABLE
+  ready,    ///< takes effect when the core is opened (models, device)
+};
+
+/// One row of the table. Thread-safe: rows are constant.
+struct ParameterSpec {
+  const char* name;   ///< as a property and, with "--" before it, as an option: "guidance-scale"
+  const char* nick;   ///< a few words, for dialogs
+  const char* blurb;  ///< documentation, a sentence or two; unit and range where they are not plain
+  Mutability mutability;
+  double minimum, maximum;          ///< inclusive; meaningless for text and choices
+  std::span<const Choice> choices;  ///< empty unless the parameter is an enumeration
+  Value (*get)(const Parameters&);
+  /// Sets without a check; use set() below.
+  bool (*assign)(Parameters&, const Value&);
+
+  bool is_choice() const { return !choices.empty(); }
+  bool is_integer() const { return std::holds_alternative<std::int64_t>(default_value()) && !is_choice(); }
+  bool is_real() const { return std::holds_alternative<double>(default_value()); }
+  bool is_text() const { return std::holds_alternative<std::string>(default_value()); }
+  Value default_value() const { return get(Parameters{}); }
+};
+
+/// Every parameter, in the order in which a user should read them. `preset` is the first.
+std::span<const ParameterSpec> parameter_table();
+
+/// The row of that name, or null.
+const ParameterSpec* find_parameter(std::string_view name);
+
+/// Sets one parameter. Returns a message that names parameter, value and allowed values when it is out of range
+/// or of the wrong kind (`parameters` is then unchanged), or nothing when all is well.
+/// Setting `preset` sets every parameter of that preset, and the ones that any other preset sets to defaults.
+[[nodiscard]] std::optional<std::string> set(Parameters& parameters, const ParameterSpec& spec,
+                                             const Value& value);
+/// The same from text, as a command line gives it.
+[[nodiscard]] std::optional<std::string> set(Parameters& parameters, std::string_view name,
+                                             std::string_view text);
+
+/// The message that set() would give for the first parameter out of its range, or nothing: for parameters that came as
+/// bytes.
+[[nodiscard]] std::optional<std::string> check(const Parameters& parameters);
+
+/// The value as a user would type it ("0.5", "amortised").
+std::string to_text(const ParameterSpec& spec, const Value& value);
+
+/// The parsed `levels`: strictly falling timesteps within 1..999, at least one, at most 16; or a message.
+struct Levels {
+  int count = 0;
+  int timestep[16] = {};
+};
+std::variant<Levels, std::string> parse_levels(std::string_view text);
+
+/// Nick of an enumeration's value, from the table: name_of("method", int(Method::guided)) is "guided".
+const char* name_of(std::string_view parameter, int value);
+
+}  // namespace digfusion

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Generated pairs of visible and infrared pictures with the fused picture that they ideally make
+// (docs/algorithm.md, "Generated scenes"). Frame n of a view is a pure function of (pattern, seed, n, size):
+// frames can be rendered in any order, by any number of threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/scene/atmosphere.h"
+#include "core/scene/cast.h"
+#include "core/scene/look.h"
+#include "core/scene/pattern.h"
+#include "core/scene/plane.h"
+
+namespace digfusion::scene {
+
+inline constexpr int minimum_size = 16, maximum_size = 4096;  ///< pixels, either side
+
+/// Frames of scene time a second: frame n shows the scene at n / 30 s whatever the stream's rate.
+inline constexpr double frames_per_second = 30;
+
+/// a of Y* = V° + a·H·(1 - V°).
+inline constexpr float ideal_heat_gain = 0.6f;
+
+class Renderer {
+ public:
+  /// Renders what doesn't move, once. Throws std::invalid_argument when a side isn't within
+  /// minimum_size..maximum_size.
+  Renderer(Pattern pattern, std::uint64_t seed, int width, int height);
+
+  /// One renderer for all who want the same pictures at the same time. Thread-safe.
+  static std::shared_ptr<const Renderer> shared(Pattern pattern, std::uint64_t seed, int width, int height);
+
+  // Each fills planes of this size with samples within 0..1. Thread-safe.
+
+  /// The visible camera's luma: V° behind smoke, with glare and sensor noise.
+  void visible(std::int64_t n, Plane& luma) const;
+  /// The same with chroma, -0.5..0.5, at half the width and height (rounded up): 4:2:0, samples centred. Luma
+  /// and chroma are the Y'CbCr of whatever matrix the picture is labelled with.
+  void visible(std::int64_t n, Plane& luma, Plane& cb, Plane& cr) const;
+  /// The infrared camera's picture, white hot.
+  void infrared(std::int64_t n, Plane& radiance) const;
+  /// Y*, the ideal fused luma.
+  void ideal(std::int64_t n, Plane& luma) const;
+
+  /// V°: the visible luma without smoke, glare and noise.
+  void clean_visible(std::int64_t n, Plane& luma) const;
+  /// H: heat over the ambient.
+  void heat(std::int64_t n, Plane& heat) const;
+  /// Share of the scene's light that reaches the visible camera through the smoke.
+  void transmission(std::int64_t n, Plane& share) const;
+
+  Pattern pattern() const { return pattern_; }
+  std::uint64_t seed() const { return seed_; }
+  int width() const { return grid_.width; }
+  int height() const { return grid_.height; }
+
+ private:
+  double time(std::int64_t n) const;
+  void visible(std::int64_t n, Plane& luma, Plane* cb, Plane* cr) const;
+
+  Pattern pattern_;
+  std::uint64_t seed_;
+  const Look& look_;
+  std::uint32_t key_;  ///< seed_ in 32 bits
+  Grid grid_, half_;
+  Atmosphere atmosphere_;
+  std::vector<Glow> glows_;
+  // What doesn't move.
+  Plane light_, luma_, heat_, infrared_;                // at full size
+  Plane half_light_, half_warmth_, half_cb_, half_cr_;  // at half size
+};
+
+}  // namespace digfusion::scene
