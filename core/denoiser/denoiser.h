@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// ε_θ: the pretrained unconditional denoiser, and the one that the project brings with it.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/denoiser/unet.h"
+#include "core/diffusion/schedule.h"
+
+namespace digfusion {
+
+/// An unconditional denoiser. const and thread-safe; one copy serves every stream of a process.
+class Denoiser {
+ public:
+  virtual ~Denoiser() = default;
+
+  /// ε_θ(x_t, t). x_t [N,1,H,W], float32, on the denoiser's device; H and W multiples of multiple(); t: N
+  /// timesteps in 0..T-1. Returns float32 of x_t's shape.
+  virtual at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const = 0;
+
+  virtual const NoiseSchedule& schedule() const = 0;
+  virtual std::int64_t multiple() const = 0;
+  /// Multiply-adds of one evaluation of a picture of this size.
+  virtual double multiply_adds(std::int64_t height, std::int64_t width) const = 0;
+};
+
+/// The embedded luma denoiser: the small U-Net with EDM's preconditioning (arXiv 2206.00364, table 1),
+///     D(y; σ) = c_skip y + c_out F(c_in y; ln σ / 4),  y = x_t/√ᾱ_t,  ε_θ = (y - D)/σ,
+/// which gives F inputs and targets of unit variance at every noise level.
+class LumaDenoiser : public Denoiser {
+ public:
+  /// Weights in the precision of the evaluation, on the device of the evaluation, channels_last.
+  LumaDenoiser(UNetConfig config, TensorMap weights);
+
+  at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const override;
+  const NoiseSchedule& schedule() const override { return schedule_; }
+  std::int64_t multiple() const override { return config_.multiple(); }
+  double multiply_adds(std::int64_t height, std::int64_t width) const override {
+    return unet_multiply_adds(config_, height, width);
+  }
+  const UNetConfig& config() const { return config_; }
+
+ private:
+  UNetConfig config_;
+  TensorMap weights_;
+  at::ScalarType dtype_;
+  NoiseSchedule schedule_ = linear_schedule();
+};
+
+/// D(y; σ) for y = x_0 + σ ε [N,1,H,W] and σ [N], both float32, with weights of any dtype. Differentiable:
+/// the trainer and LumaDenoiser share it.
+at::Tensor luma_denoise(const UNetConfig& config, const TensorMap& weights, const at::Tensor& noisy,
+                        const at::Tensor& sigma);
+
+/// The network that the trainer builds for a new luma denoiser: about 1 M parameters.
+UNetConfig luma_denoiser_config();
+
+}  // namespace digfusion

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/denoiser/model_file.h"
+
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+std::string timesteps_to_text(const std::vector<int>& timesteps) {
+  std::string text;
+  for (const int t : timesteps) text += (text.empty() ? "" : ",") + std::to_string(t);
+  return text;
+}
+
+}  // namespace
+
+const char* name_of(ModelKind kind) { return kind == ModelKind::student ? "student" : "denoiser"; }
+
+ModelFile read_model_file(const std::string& path) {
+  SafetensorsFile raw = read_safetensors(path);
+  const auto field = [&](const char* key) -> const std::string& {
+    const auto found = raw.metadata.find(key);
+    if (found == raw.metadata.end())
+      throw Error(ErrorCode::model, "model file " + path + ": it wasn't made by digfusion (no \"" + key +
+                                        "\" in its metadata)");
+    return found->second;
+  };
+  ModelFile file;
+  const std::string& kind = field("digfusion");
+  if (kind == name_of(ModelKind::student)) {
+    file.kind = ModelKind::student;
+  } else if (kind != name_of(ModelKind::denoiser)) {
+    throw Error(ErrorCode::model,
+                "model file " + path + ": it holds a \"" + kind + "\", which this version doesn't know");
+  }
+  file.config = unet_config_from_text(field("network"), path);
+  check_unet_weights(file.config, raw.tensors, path);
+  std::int64_t outputs = std::int64_t{file.config.unshuffle} * file.config.unshuffle;
+  if (file.kind == ModelKind::student) {
+    const auto levels = parse_levels(field("timesteps"));
+    if (const auto* message = std::get_if<std::string>(&levels))
+      throw Error(ErrorCode::model, "model file " + path + ": timesteps in its metadata: " + *message);
+    const Levels& parsed = std::get<Levels>(levels);
+    file.timesteps.assign(parsed.timestep, parsed.timestep + parsed.count);
+    outputs = (outputs + 1) * parsed.count;
+  }
+  if (file.config.outputs != outputs)
+    throw Error(ErrorCode::model, "model file " + path + ": a " + name_of(file.kind) + " of this kind has " +
+                                      std::to_string(outputs) + " output channels, this one has " +
+                                      std::to_string(file.config.outputs));
+  file.weights = std::move(raw.tensors);
+  file.training = raw.metadata["training"];
+  return file;
+}
+
+ModelFile read_model_file(const std::string& path, ModelKind kind) {
+  ModelFile file = read_model_file(path);
+  if (file.kind != kind)
+    throw Error(ErrorCode::model, "model file " + path + ": it holds a " + name_of(file.kind) + ", but a " +
+                                      name_of(kind) + " is needed here");
+  return file;
+}
+
+void write_model_file(const std::string& path, const ModelFile& file) {
+  SafetensorsFile raw;
+  raw.metadata["digfusion"] = name_of(file.kind);
+  raw.metadata["network"] = unet_config_to_text(file.config);
+  if (file.kind == ModelKind::student) raw.metadata["timesteps"] = timesteps_to_text(file.timesteps);
+  if (!file.training.empty()) raw.metadata["training"] = file.training;
+  for (const auto& [name, w] : file.weights) raw.tensors[name] = w.detach().to(at::kHalf);
+  write_safetensors(path, raw);
+}
+
+}  // namespace digfusion

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Models by file: every stream of a process that names the same file, device and precision shares one copy.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <string>
+
+#include "core/denoiser/denoiser.h"
+#include "core/denoiser/student.h"
+
+namespace digfusion {
+
+/// Opens a model, or hands out the copy that is in use already. An empty path means the embedded model.
+/// Thread-safe. Throws Error(model) for a file that can't be used, what LibTorch throws for a device that
+/// can't.
+std::shared_ptr<const Denoiser> open_denoiser(const std::string& path, at::Device device,
+                                              at::ScalarType dtype);
+std::shared_ptr<const Student> open_student(const std::string& path, at::Device device, at::ScalarType dtype);
+
+/// The file that an empty path stands for: "denoiser.safetensors" or "student.safetensors" in
+/// $DIGFUSION_WEIGHTS, beside the library (build folder), or in the installed data folder.
+/// Throws Error(model) that lists where it looked.
+std::string embedded_model(const std::string& name);
+
+}  // namespace digfusion

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/denoiser/unet.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <set>
+
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+using Json = nlohmann::json;
+
+constexpr int level_features = 32;  // sines and cosines of the noise level
+
+/// Walks the network in forward order; `Visitor` either lists the weights or computes with them.
+template <class Visitor>
+void walk(const UNetConfig& c, Visitor& visit) {
+  const auto scales = static_cast<int>(c.widths.size());
+  const auto name = [](const char* part, int scale, int block) {
+    return std::string(part) + std::to_string(scale) + "." + std::to_string(block);
+  };
+  if (c.embedding > 0) visit.embed(c.embedding);
+  visit.head(std::int64_t{c.unshuffle} * c.unshuffle, c.widths[0]);
+  for (int s = 0; s + 1 < scales; ++s) {
+    for (int b = 0; b < c.blocks; ++b) visit.block(name("down", s, b), c.widths[s], c.embedding);
+    visit.down("down" + std::to_string(s) + ".resample", c.widths[s], c.widths[s + 1]);
+  }
+  for (int b = 0; b < c.middle_blocks; ++b)
+    visit.block(name("middle", scales - 1, b), c.widths.back(), c.embedding);
+  for (int s = scales - 2; s >= 0; --s) {
+    visit.up("up" + std::to_string(s) + ".resample", c.widths[s + 1], c.widths[s]);
+    for (int b = 0; b < c.blocks; ++b) visit.block(name("up", s, b), c.widths[s], c.embedding);
+  }
+  visit.tail(c.widths[0], c.outputs);
+}
+
+struct Lister {
+  std::vector<std::pair<std::string, Shape>> shapes;
+  void layer(const std::string& name, Shape weight, std::int64_t bias) {
+    shapes.emplace_back(name + ".weight", std::move(weight));
+    shapes.emplace_back(name + ".bias", Shape{bias});
+  }
+  void embed(std::int64_t width) { layer("embedding", {width, 2 * level_features}, width); }
+  void head(std::int64_t in, std::int64_t out) { layer("head", {out, in, 3, 3}, out); }
+  void tail(std::int64_t in, std::int64_t out) { layer("tail", {out, in, 3, 3}, out); }
+  void down(const std::string& name, std::int64_t in, std::int64_t out) { layer(name, {out, in, 2, 2}, out); }
+  void up(const std::string& name, std::int64_t in, std::int64_t out) { layer(name, {in, out, 2, 2}, out); }
+  void block(const std::string& name, std::int64_t width, std::int64_t embedding) {
+    layer(name + ".conv1", {width, width, 3, 3}, width);
+    if (embedding > 0) layer(name + ".film", {2 * width, embedding}, 2 * width);
+    layer(name + ".conv2", {width, width, 3, 3}, width);
+  }
+};
+
+struct Forward {
+  const TensorMap& weights;
+  const at::Tensor& level;
+  at::Tensor h{};
+  at::Tensor embedding{};
+  std::vector<at::Tensor> skips{};
+
+  const at::Tensor& at(const std::string& name) const { return weights.find(name)->second; }
+  at::Tensor conv(const std::string& name, const at::Tensor& x, int stride, int padding) const {
+    return at::conv2d(x, at(name + ".weight"), at(name + ".bias"), stride, padding);
+  }
+  void embed(std::int64_t) {
+    const at::Tensor frequency =
+        at::exp2(at::linspace(-3.0, 3.0, level_features, level.options().dtype(at::kFloat))) *
+        std::numbers::pi;
+    const at::Tensor angle = level.to(at::kFloat).unsqueeze(1) * frequency;
+    const at::Tensor features = at::cat({angle.sin(), angle.cos()}, 1).to(h.scalar_type());
+    embedding = at::relu(at::linear(features, at("embedding.weight"), at("embedding.bias")));
+  }
+  void head(std::int64_t, std::int64_t) { h = conv("head", h, 1, 1); }
+  void tail(std::int64_t, std::int64_t) { h = conv("tail", h, 1, 1); }
+  void down(const std::string& name, std::int64_t, std::int64_t) {
+    skips.push_back(h);
+    h = conv(name, h, 2, 0);
+  }
+  void up(const std::string& name, std::int64_t, std::int64_t) {
+    h = at::conv_transpose2d(h, at(name + ".weight"), at(name + ".bias"), 2) + skips.back();
+    skips.pop_back();
+  }
+  void block(const std::string& name, std::int64_t width, std::int64_t) {
+    at::Tensor inner = conv(name + ".conv1", h, 1, 1);
+    if (embedding.defined()) {
+      const at::Tensor film = at::linear(embedding, at(name + ".film.weight"), at(name + ".film.bias"));
+      const at::Tensor scale = film.narrow(1, 0, width).unsqueeze(-1).unsqueeze(-1) + 1;
+      const at::Tensor shift = film.narrow(1, width, width).unsqueeze(-1).unsqueeze(-1);
+      inner = at::addcmul(shift, inner, scale);
+    }
+    h = h + conv(name + ".conv2", inner.relu_(), 1, 1);
+  }
+};
+
+struct Counter {
+  double pixels;  // at the current scale
+  double total = 0;
+  void embed(std::int64_t) {}
+  void head(std::int64_t in, std::int64_t out) { total += pixels * 9.0 * double(in) * double(out); }
+  void tail(std::int64_t in, std::int64_t out) { head(in, out); }
+  void down(const std::string&, std::int64_t in, std::int64_t out) {
+    pixels /= 4;
+    total += pixels * 4.0 * double(in) * double(out);
+  }
+  void up(const std::string&, std::int64_t in, std::int64_t out) {
+    total += pixels * 4.0 * double(in) * double(out);
+    pixels *= 4;
+  }
+  void block(const std::string&, std::int64_t width, std::int64_t) {
+    total += pixels * 18.0 * double(width) * double(width);
+  }
+};
+
+bool ends_with(const std::string& text, const char* end) { return std::string_view(text).ends_with(end); }
+
+}  // namespace
+
+std::vector<std::pair<std::string, Shape>> unet_shapes(const UNetConfig& config) {
+  Lister lister;
+  walk(config, lister);
+  return std::move(lister.shapes);
+}
+
+TensorMap initialise_unet(const UNetConfig& config, at::Generator generator) {
+  TensorMap weights;
+  for (const auto& [name, shape] : unet_shapes(config)) {
+    at::Tensor w = at::zeros(shape);
+    const bool starts_at_zero = ends_with(name, ".bias") || ends_with(name, ".conv2.weight") ||
+                                ends_with(name, ".film.weight") || name == "tail.weight";
+    if (!starts_at_zero) {
+      const bool transposed = name.starts_with("up") && ends_with(name, ".resample.weight");
+      const std::int64_t fan_in = transposed ? shape[0] : w.numel() / shape[0];
+      w.normal_(0.0, std::sqrt((ends_with(name, ".resample.weight") ? 1.0 : 2.0) / double(fan_in)),
+                generator);
+    }
+    weights.emplace(name, w);
+  }
+  return weights;
+}
+
+at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
+                        const at::Tensor& level) {
+  Forward forward{weights, level};
+  forward.h = at::pixel_unshuffle(picture, config.unshuffle).contiguous(at::MemoryFormat::ChannelsLast);
+  walk(config, forward);
+  return forward.h;
+}
+
+double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width) {
+  Counter counter{double(height) * double(width) / double(config.unshuffle * config.unshuffle)};
+  walk(config, counter);
+  return counter.total;
+}
+
+void check_unet_weights(const UNetConfig& config, const TensorMap& weights, const std::string& path) {
+  std::set<std::string> expected;
+  for (const auto& [name, shape] : unet_shapes(config)) {
+    const auto found = weights.find(name);
+    if (found == weights.end())
+      throw Error(ErrorCode::model, "model file " + path + ": tensor \"" + name + "\" is missing");
+    if (!at::isFloatingType(found->second.scalar_type()))
+      throw Error(ErrorCode::model,
+                  "model file " + path + ": tensor \"" + name + "\" doesn't hold floating-point numbers");
+    if (found->second.sizes().vec() != shape)
+      throw Error(ErrorCode::model, "model file " + path + ": tensor \"" + name + "\" has shape " +
+                                        c10::str(found->second.sizes()) + ", expected " +
+                                        c10::str(at::IntArrayRef(shape)));
+    expected.insert(name);
+  }
+  for (const auto& [name, tensor] : weights)
+    if (!expected.contains(name))
+      throw Error(ErrorCode::model,
+                  "model file " + path + ": tensor \"" + name + "\" belongs to another network");
+}
+
+std::string unet_config_to_text(const UNetConfig& c) {
+  return Json{{"unshuffle", c.unshuffle},         {"widths", c.widths},   {"blocks", c.blocks},
+              {"middle_blocks", c.middle_blocks}, {"outputs", c.outputs}, {"embedding", c.embedding}}
+      .dump();
+}
+
+UNetConfig unet_config_from_text(const std::string& text, const std::string& path) {
+  const auto refuse = [&](const std::string& what) -> Error {
+    return Error(ErrorCode::model,
+                 "model file " + path + ": the network's description in its metadata " + what);
+  };
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) throw refuse("is not JSON");
+  const auto integer = [&](const Json& value, const char* what, std::int64_t least, std::int64_t most) {
+    if (!value.is_number_integer() || value.get<std::int64_t>() < least || value.get<std::int64_t>() > most)
+      throw refuse(std::string("has no usable \"") + what + "\"");
+    return value.get<std::int64_t>();
+  };
+  // No copies: that of a deeply nested value would overflow the stack.
+  const Json none;
+  const auto value_of = [&](const char* what) -> const Json& {
+    return json.contains(what) ? json[what] : none;
+  };
+  const auto field = [&](const char* what, std::int64_t least, std::int64_t most) {
+    return integer(value_of(what), what, least, most);
+  };
+  UNetConfig c;
+  c.unshuffle = int(field("unshuffle", 1, 16));
+  c.blocks = int(field("blocks", 0, 64));
+  c.middle_blocks = int(field("middle_blocks", 0, 64));
+  c.outputs = field("outputs", 1, 4096);
+  c.embedding = int(field("embedding", 0, 4096));
+  const Json& widths = value_of("widths");
+  if (!widths.is_array() || widths.empty() || widths.size() > 6) throw refuse("has no usable \"widths\"");
+  for (const Json& width : widths) c.widths.push_back(integer(width, "widths", 1, 4096));
+  return c;
+}
+
+}  // namespace digfusion

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The small convolutional U-Net behind the embedded denoiser and its student: pure functions of weights.
+// Convolutions, ReLU and additions only (as DRUNet, arXiv 2008.13751: no normalisation layers), so that a
+// pixel's result depends on its neighbourhood and not on the size of the picture.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/denoiser/safetensors.h"
+
+namespace digfusion {
+
+/// Sizes of a network; written into and read from the model file's metadata.
+struct UNetConfig {
+  int unshuffle = 2;                 ///< pictures enter as unshuffle² channels at 1/unshuffle of their size
+  std::vector<std::int64_t> widths;  ///< channels of each scale, finest first
+  int blocks = 2;                    ///< residual blocks a scale, on the way down and again on the way up
+  int middle_blocks = 2;             ///< residual blocks at the coarsest scale
+  std::int64_t outputs = 4;          ///< channels out, at 1/unshuffle of the picture's size
+  int embedding = 0;                 ///< width of the noise level's embedding; 0: the network isn't told
+
+  bool operator==(const UNetConfig&) const = default;
+  /// Height and width of a picture must be multiples of this.
+  std::int64_t multiple() const { return std::int64_t{unshuffle} << (widths.size() - 1); }
+};
+
+/// Name and shape of every weight, in the order of the forward pass.
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> unet_shapes(const UNetConfig& config);
+
+/// He-initialised float32 weights; the last convolution of each residual block and of the network starts at
+/// zero.
+TensorMap initialise_unet(const UNetConfig& config, at::Generator generator);
+
+/// picture [N,1,H,W] → [N,outputs,H/unshuffle,W/unshuffle], both in the weights' dtype; level [N] is any
+/// smooth, O(1) function of the noise level (ignored where embedding is 0). Differentiable.
+at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
+                        const at::Tensor& level);
+
+/// Multiply-adds of one evaluation on a picture of this size, convolutions only.
+double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width);
+
+/// Throws Error(model) that names the first weight that is missing, left over or of another shape.
+void check_unet_weights(const UNetConfig& config, const TensorMap& weights, const std::string& path);
+
+/// As JSON text for the metadata, and back; from_text throws Error(model) naming what is missing or absurd.
+std::string unet_config_to_text(const UNetConfig& config);
+UNetConfig unet_config_from_text(const std::string& text, const std::string& path);
+
+}  // namespace digfusion

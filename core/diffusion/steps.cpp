@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/diffusion/steps.h"
+
+#include <cmath>
+
+namespace digfusion {
+namespace {
+
+/// β̃ of the step from ᾱ to ᾱ_next.
+double posterior_variance(double alpha_bar, double alpha_bar_next) {
+  return (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next);
+}
+
+}  // namespace
+
+at::Tensor add_noise(const at::Tensor& x0, const at::Tensor& noise, double alpha_bar) {
+  return x0 * std::sqrt(alpha_bar) + noise * std::sqrt(1 - alpha_bar);
+}
+
+at::Tensor one_step_estimate(const at::Tensor& xt, const at::Tensor& predicted_noise, double alpha_bar) {
+  return ((xt - predicted_noise * std::sqrt(1 - alpha_bar)) * (1 / std::sqrt(alpha_bar))).clamp_(-1, 1);
+}
+
+at::Tensor ddpm_step(const at::Tensor& xt, const at::Tensor& x0, const at::Tensor& noise, double alpha_bar,
+                     double alpha_bar_next) {
+  const double alpha = alpha_bar / alpha_bar_next;
+  const double of_x0 = std::sqrt(alpha_bar_next) * (1 - alpha) / (1 - alpha_bar);
+  const double of_xt = std::sqrt(alpha) * (1 - alpha_bar_next) / (1 - alpha_bar);
+  const at::Tensor mean = x0 * of_x0 + xt * of_xt;
+  const double variance = posterior_variance(alpha_bar, alpha_bar_next);
+  return variance > 0 ? mean + noise * std::sqrt(variance) : mean;
+}
+
+at::Tensor ddim_step(const at::Tensor& xt, const at::Tensor& x0, const at::Tensor& noise, double alpha_bar,
+                     double alpha_bar_next, double eta) {
+  const at::Tensor epsilon = (xt - x0 * std::sqrt(alpha_bar)) * (1 / std::sqrt(1 - alpha_bar));
+  const double variance = eta * eta * posterior_variance(alpha_bar, alpha_bar_next);
+  const at::Tensor mean =
+      x0 * std::sqrt(alpha_bar_next) + epsilon * std::sqrt(std::max(1 - alpha_bar_next - variance, 0.0));
+  return variance > 0 ? mean + noise * std::sqrt(variance) : mean;
+}
+
+}  // namespace digfusion

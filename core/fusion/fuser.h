@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// One stream's fusion of luma tensors: owns the method, the noise fields and, for methods that look back, the
+// past.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/device/device.h"
+#include "core/fusion/method.h"
+#include "core/parameters/parameters.h"
+
+namespace digfusion {
+
+/// Not thread-safe: one frame at a time. Errors are exceptions: Error, c10::Error, std::bad_alloc.
+class Fuser {
+ public:
+  /// Opens the models. `warn` as in choose_device(). Parameters out of their ranges are
+  /// Error(invalid_argument).
+  Fuser(const Parameters& parameters, const std::function<void(const std::string&)>& warn);
+
+  /// Takes over the parameters that may change while playing; a change of method opens what it needs. On an
+  /// exception everything is as before.
+  void configure(const Parameters& parameters);
+
+  /// sources [K,1,H,W] float32 on -1..1, K ≥ 2, H and W ≥ 16, on any device → fused luma [1,1,H,W] float32 on
+  /// -1..1, on the computing device. The borders are padded by reflection to what the network needs and
+  /// cropped again. Throws Error(internal) when the result isn't finite.
+  at::Tensor fuse(const at::Tensor& sources);
+
+  const Parameters& parameters() const { return parameters_; }
+  const DeviceChoice& choice() const { return choice_; }
+  std::uint64_t evaluations() const { return method_->evaluations(); }
+  const std::string& model() const { return model_; }
+
+ private:
+  Parameters parameters_;
+  DeviceChoice choice_;
+  std::unique_ptr<FusionMethod> method_;
+  std::string model_;
+};
+
+/// Standard normal fields from a CPU generator, so that every device sees the same noise.
+NoiseField seeded_noise(std::int64_t seed, at::Device device);
+
+}  // namespace digfusion

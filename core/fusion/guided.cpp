@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/fusion/guided.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "core/diffusion/steps.h"
+#include "core/fusion/bands.h"
+
+namespace digfusion {
+namespace {
+
+/// w_k(t) for each segment of the plan, each [K,1,H,W].
+std::vector<at::Tensor> segment_weights(Evaluator& evaluator, const GuidedPlan& plan,
+                                        const at::Tensor& sources, const Parameters& p,
+                                        const NoiseField& noise) {
+  if (plan.levels.empty()) return {at::full_like(sources, 1.0 / static_cast<double>(sources.size(0)))};
+  const at::Tensor distance =
+      estimate_levels(evaluator, sources, plan.levels, p.distance, p.draws, noise).distance;
+  std::vector<at::Tensor> weights;
+  for (const GuidedPlan::Segment& s : plan.segments) {
+    const at::Tensor gain =
+        s.next_level < 0 ? distance[s.level] : distance[s.level] - distance[s.next_level];       // (8)
+    weights.push_back(softmax_weights(box_filter(gain, p.smoothing), p.temperature, p.extent));  // (11)
+  }
+  return weights;
+}
+
+}  // namespace
+
+GuidedPlan plan_guided(const NoiseSchedule& schedule, const Parameters& p) {
+  GuidedPlan plan;
+  plan.timesteps = sampling_timesteps(schedule.timesteps(), p.steps, p.spacing);
+  if (p.distance == Distance::none) {
+    plan.segments.push_back({0, -1, -1});
+    return plan;
+  }
+  const auto level_of = [&](int step) {
+    const int t = plan.timesteps[static_cast<std::size_t>(step)];
+    const auto found = std::find(plan.levels.begin(), plan.levels.end(), t);
+    if (found != plan.levels.end()) return static_cast<int>(found - plan.levels.begin());
+    plan.levels.push_back(t);
+    return static_cast<int>(plan.levels.size()) - 1;
+  };
+  for (int step = 0; step < p.steps; step += p.interval) {
+    const int level = level_of(step);
+    const int next = step + p.interval < p.steps ? level_of(step + p.interval) : -1;
+    plan.segments.push_back({step, level, next});
+  }
+  return plan;
+}
+
+at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const Parameters& p,
+                         const NoiseField& noise) {
+  const GuidedPlan plan = plan_guided(evaluator.denoiser().schedule(), p);
+  const std::vector<at::Tensor> weights = segment_weights(evaluator, plan, sources, p, noise);
+  const std::int64_t height = sources.size(2), width = sources.size(3);
+  const auto field = [&](int step) { return noise(first_sampling_field + step, height, width); };
+
+  at::Tensor x = field(0);
+  std::size_t segment = 0;
+  at::Tensor target = (weights[0] * sources).sum(0, true);  // Σ_k w_k c_k
+  for (int i = 0; i < p.steps; ++i) {
+    if (segment + 1 < plan.segments.size() && plan.segments[segment + 1].first_step == i)
+      target = (weights[++segment] * sources).sum(0, true);
+    const int t = plan.timesteps[static_cast<std::size_t>(i)];
+    const double alpha_bar = evaluator.alpha_bar(t);
+    const bool last = i + 1 == p.steps;
+    const double alpha_bar_next =
+        last ? 1.0 : evaluator.alpha_bar(plan.timesteps[static_cast<std::size_t>(i) + 1]);
+
+    const at::Tensor x0 = one_step_estimate(x, evaluator.predict_noise(x, {&t, 1}), alpha_bar);  // (26)
+    const double variance = 1 - alpha_bar;
+    const double scale = p.guidance == Guidance::posterior
+                             ? variance / (variance + p.sensor_noise * p.sensor_noise)
+                             : p.guidance_scale;
+    const at::Tensor guided = at::lerp(x0, target, scale);
+    x = p.sampler == Sampler::ddpm
+            ? ddpm_step(x, guided, last ? guided : field(i + 1), alpha_bar, alpha_bar_next)
+            : ddim_step(x, guided, last || p.eta == 0 ? guided : field(i + 1), alpha_bar, alpha_bar_next,
+                        p.eta);
+  }
+  return x;
+}
+
+}  // namespace digfusion

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Guided reverse diffusion: the paper's sampling. With p(c_k|x_t) = N(c_k; x̂0(x_t), r²) and ∂x̂0/∂x_t ≈ 1/√ᾱ_t
+// the guided step (3) is the unguided one with x̂0 replaced by
+//     x̂0' = x̂0 + s_t Σ_k w_k(t) (c_k - x̂0).
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "core/fusion/information_gain.h"
+
+namespace digfusion {
+
+/// The steps of a guided sampling and where its weights come from; numbers only.
+struct GuidedPlan {
+  std::vector<int> timesteps;  ///< t_i, falling
+  std::vector<int> levels;     ///< distinct timesteps at which the sources are evaluated, falling
+  struct Segment {
+    int first_step;  ///< its weights hold from this step to the next segment's
+    int level;       ///< index of t in `levels`
+    int next_level;  ///< index of t' = the level S steps later; -1 for t' = 0, where ĉ = c and l = 0
+  };
+  std::vector<Segment> segments;
+
+  /// Evaluations of a picture: 31 for 25 steps, S = 10 and two sources.
+  std::size_t evaluations(std::size_t sources, int draws) const {
+    return timesteps.size() + levels.size() * sources * static_cast<std::size_t>(draws);
+  }
+};
+
+/// Weights are computed at steps 0, S, 2S, …; S ≥ N means once. With Distance::none there are no levels.
+GuidedPlan plan_guided(const NoiseSchedule& schedule, const Parameters& parameters);
+
+/// sources [K,1,H,W] on -1..1 → [1,1,H,W] on -1..1. `noise` numbers from 0 are the gain's draws, those from
+/// first_sampling_field on the sampling's.
+at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const Parameters& parameters,
+                         const NoiseField& noise);
+
+inline constexpr std::int64_t first_sampling_field = 1'000'000;
+
+}  // namespace digfusion

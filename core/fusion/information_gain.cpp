@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/fusion/information_gain.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/diffusion/steps.h"
+
+namespace digfusion {
+namespace {
+
+/// Pixels in a batch: enough to keep a device busy, few enough that the activations of a 4K picture fit.
+constexpr std::int64_t batch_pixels = std::int64_t{1} << 21;
+
+at::Tensor gaussian_window(const at::Tensor& like) {
+  constexpr int size = 11;
+  constexpr double sigma = 1.5;
+  std::vector<float> window;
+  double sum = 0;
+  for (int i = 0; i < size; ++i) sum += std::exp(-(i - 5.0) * (i - 5.0) / (2 * sigma * sigma));
+  for (int i = 0; i < size; ++i)
+    window.push_back(static_cast<float>(std::exp(-(i - 5.0) * (i - 5.0) / (2 * sigma * sigma)) / sum));
+  return at::tensor(window).to(like.device());
+}
+
+at::Tensor one_minus_ssim(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor window = gaussian_window(a);
+  const auto blur = [&](const at::Tensor& x) {
+    const at::Tensor padded = at::reflection_pad2d(x, {5, 5, 5, 5});
+    return at::conv2d(at::conv2d(padded, window.view({1, 1, 1, 11})), window.view({1, 1, 11, 1}));
+  };
+  constexpr double span = 2;  // of -1..1
+  constexpr double c1 = (.01 * span) * (.01 * span), c2 = (.03 * span) * (.03 * span);
+  const at::Tensor mean_a = blur(a), mean_b = blur(b);
+  const at::Tensor variance_a = blur(a * a) - mean_a * mean_a, variance_b = blur(b * b) - mean_b * mean_b;
+  const at::Tensor covariance = blur(a * b) - mean_a * mean_b;
+  return 1 - (2 * mean_a * mean_b + c1) * (2 * covariance + c2) /
+                 ((mean_a * mean_a + mean_b * mean_b + c1) * (variance_a + variance_b + c2));
+}
+
+}  // namespace
+
+at::Tensor Evaluator::predict_noise(const at::Tensor& xt, std::span<const int> t) {
+  const std::int64_t total = xt.size(0);
+  evaluations_ += static_cast<std::uint64_t>(total);
+  const std::int64_t at_once = std::max<std::int64_t>(1, batch_pixels / (xt.size(2) * xt.size(3)));
+  if (total <= at_once) return denoiser_.predict_noise(xt, t);
+  std::vector<at::Tensor> parts;
+  for (std::int64_t begin = 0; begin < total; begin += at_once) {
+    const std::int64_t count = std::min(at_once, total - begin);
+    parts.push_back(
+        denoiser_.predict_noise(xt.narrow(0, begin, count),
+                                t.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count))));
+  }
+  return at::cat(parts);
+}
+
+at::Tensor distance_map(const at::Tensor& a, const at::Tensor& b, Distance distance) {
+  switch (distance) {
+    case Distance::l2:
+      return (a - b).square_();
+    case Distance::l1:
+      return (a - b).abs_();
+    case Distance::ssim:
+      return one_minus_ssim(a, b);
+    case Distance::none:
+      break;
+  }
+  return at::zeros_like(a);
+}
+
+LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
+                               std::span<const int> timesteps, Distance distance, int draws,
+                               const NoiseField& noise) {
+  const auto levels = static_cast<std::int64_t>(timesteps.size());
+  const std::int64_t k = sources.size(0);
+  std::vector<int> t;
+  for (const int each : timesteps) t.insert(t.end(), static_cast<std::size_t>(k), each);
+
+  LevelEstimates sum;
+  for (int draw = 0; draw < draws; ++draw) {
+    at::Tensor field = noise(draw / 2, sources.size(2), sources.size(3));
+    if (draw % 2 == 1) field = -field;
+    std::vector<at::Tensor> noisy;
+    for (const int each : timesteps)
+      noisy.push_back(add_noise(sources, field, evaluator.alpha_bar(each)));  // (9)
+    const at::Tensor predicted = evaluator.predict_noise(at::cat(noisy), t);
+    std::vector<at::Tensor> estimates, distances;
+    for (std::int64_t level = 0; level < levels; ++level) {
+      const auto i = static_cast<std::size_t>(level);
+      estimates.push_back(one_step_estimate(noisy[i], predicted.narrow(0, level * k, k),
+                                            evaluator.alpha_bar(timesteps[i])));  // (10)
+      distances.push_back(distance_map(estimates.back(), sources, distance));
+    }
+    const at::Tensor mean = at::stack(estimates), apart = at::stack(distances);
+    sum.mean = draw == 0 ? mean : sum.mean.add_(mean);
+    sum.distance = draw == 0 ? apart : sum.distance.add_(apart);
+  }
+  return {sum.mean.div_(draws), sum.distance.div_(draws)};
+}
+
+at::Tensor box_filter(const at::Tensor& maps, int radius) {
+  if (radius == 0) return maps;
+  const auto shape = maps.sizes().vec();
+  const at::Tensor flat = maps.reshape({-1, 1, shape[shape.size() - 2], shape.back()});
+  const std::int64_t side = 2 * std::int64_t{radius} + 1;
+  // Averages of averages: exact, since the count of pixels at the border is a product too.
+  const at::Tensor rows = at::avg_pool2d(flat, {1, side}, 1, {0, radius}, false, false);
+  return at::avg_pool2d(rows, {side, 1}, 1, {radius, 0}, false, false).view(shape);
+}
+
+at::Tensor softmax_weights(const at::Tensor& gains, double temperature, Extent extent) {
+  if (extent == Extent::global)
+    return at::softmax(gains.mean({1, 2, 3}, true) * (1 / temperature), 0).expand_as(gains);
+  return at::softmax(gains * (1 / temperature), 0);
+}
+
+at::Tensor power_weights(const at::Tensor& gains, double sharpness, std::int64_t dim) {
+  const at::Tensor positive = gains.clamp_min(0);
+  const at::Tensor largest = positive.amax(dim, true);
+  // Scaled by the largest before the power, which would underflow; ones where nobody gains.
+  const at::Tensor relative = at::where(largest > 1e-30, positive / largest, at::ones_like(positive));
+  const at::Tensor raised = relative.pow(sharpness);
+  return raised / raised.sum(dim, true);
+}
+
+}  // namespace digfusion

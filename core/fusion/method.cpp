@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/fusion/method.h"
+
+#include <cmath>
+#include <vector>
+
+#include "core/fusion/bands.h"
+#include "core/fusion/guided.h"
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+class Guided : public FusionMethod {
+ public:
+  explicit Guided(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
+
+  at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
+    Evaluator evaluator(*denoiser_);
+    at::Tensor fused = sample_guided(evaluator, sources, p, noise);
+    evaluations_ = evaluator.evaluations();
+    return fused;
+  }
+  std::int64_t multiple() const override { return denoiser_->multiple(); }
+  std::uint64_t evaluations() const override { return evaluations_; }
+
+ private:
+  std::shared_ptr<const Denoiser> denoiser_;
+  std::uint64_t evaluations_ = 0;
+};
+
+class Bandwise : public FusionMethod {
+ public:
+  explicit Bandwise(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
+
+  void check(const Parameters& p) const override {
+    const auto levels = parse_levels(p.levels.view());
+    if (const auto* message = std::get_if<std::string>(&levels))
+      throw Error(ErrorCode::invalid_argument, *message);
+  }
+
+  at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
+    const Levels levels = std::get<Levels>(parse_levels(p.levels.view()));
+    const std::span<const int> timesteps(levels.timestep, static_cast<std::size_t>(levels.count));
+    Evaluator evaluator(*denoiser_);
+    const LevelEstimates estimates =
+        estimate_levels(evaluator, sources, timesteps, p.distance, p.draws, noise);
+    evaluations_ = evaluator.evaluations();
+    const at::Tensor gains = box_filter(level_gains(estimates.distance), p.smoothing);
+    return combine_bands(sources, estimates.mean, power_weights(gains, p.sharpness, 1), p.base);
+  }
+  std::int64_t multiple() const override { return denoiser_->multiple(); }
+  std::uint64_t evaluations() const override { return evaluations_; }
+
+ private:
+  std::shared_ptr<const Denoiser> denoiser_;
+  std::uint64_t evaluations_ = 0;
+};
+
+class Amortised : public FusionMethod {
+ public:
+  explicit Amortised(std::shared_ptr<const Student> student) : student_(std::move(student)) {}
+
+  void check(const Parameters& p) const override {
+    if (p.distance != Distance::l2 && p.distance != Distance::none)
+      throw Error(ErrorCode::invalid_argument,
+                  "parameter distance: method amortised has information gains in l2 alone; give l2 or none, "
+                  "or another "
+                  "method");
+  }
+
+  at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField&) override {
+    const StudentEstimates estimates = student_->estimate(sources);
+    evaluations_ = static_cast<std::uint64_t>(sources.size(0));
+    const at::Tensor means = estimates.mean.transpose(0, 1).unsqueeze(2);  // [M,K,1,H,W]
+    const at::Tensor error = estimates.error.transpose(0, 1);              // [M,K,H/u,W/u]
+    const double shrink = static_cast<double>(sources.size(3)) / static_cast<double>(error.size(3));
+    const int radius = static_cast<int>(std::lround(p.smoothing / shrink));
+    at::Tensor weights;
+    if (p.distance == Distance::none) {
+      weights = at::full_like(means, 1.0 / static_cast<double>(sources.size(0)));
+    } else {
+      const at::Tensor coarse = power_weights(box_filter(level_gains(error), radius), p.sharpness, 1);
+      // Linear interpolation keeps Σ_k w_k = 1.
+      weights = at::upsample_bilinear2d(coarse, sources.sizes().slice(2), false).unsqueeze(2);
+    }
+    return combine_bands(sources, means, weights, p.base);
+  }
+  std::int64_t multiple() const override { return student_->multiple(); }
+  std::uint64_t evaluations() const override { return evaluations_; }
+
+ private:
+  std::shared_ptr<const Student> student_;
+  std::uint64_t evaluations_ = 0;
+};
+
+std::string text(const Path& path) { return std::string(path.view()); }
+
+}  // namespace
+
+std::unique_ptr<FusionMethod> make_method(const Parameters& p, at::Device device, at::ScalarType dtype) {
+  std::unique_ptr<FusionMethod> method;
+  switch (p.method) {
+    case Method::guided:
+      method = std::make_unique<Guided>(open_denoiser(text(p.model), device, dtype));
+      break;
+    case Method::bandwise:
+      method = std::make_unique<Bandwise>(open_denoiser(text(p.model), device, dtype));
+      break;
+    case Method::amortised:
+      method = std::make_unique<Amortised>(open_student(text(p.student), device, dtype));
+      break;
+  }
+  method->check(p);
+  return method;
+}
+
+std::string model_in_use(const Parameters& p) {
+  if (p.method == Method::amortised) return p.student.empty() ? embedded_model("student") : text(p.student);
+  return p.model.empty() ? embedded_model("denoiser") : text(p.model);
+}
+
+}  // namespace digfusion

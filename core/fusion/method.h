@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What a fusion method is to the Fuser. A new one: a class here, a row in make_method(), a Choice in the
+// parameter table (docs/extending.md).
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "core/denoiser/registry.h"
+#include "core/fusion/information_gain.h"
+#include "core/parameters/parameters.h"
+
+namespace digfusion {
+
+class FusionMethod {
+ public:
+  virtual ~FusionMethod() = default;
+
+  /// Throws Error(invalid_argument) when this method can't do what `parameters` ask for.
+  virtual void check(const Parameters&) const {}
+
+  /// sources [K,1,H,W] float32 on -1..1, K ≥ 2, on the device, H and W multiples of multiple().
+  /// Returns the fused luma [1,1,H,W]; the Fuser clips it.
+  virtual at::Tensor fuse(const at::Tensor& sources, const Parameters& parameters,
+                          const NoiseField& noise) = 0;
+
+  virtual std::int64_t multiple() const = 0;
+  /// Network evaluations of the last picture, each picture of a batch counted.
+  virtual std::uint64_t evaluations() const = 0;
+};
+
+/// Opens the networks that the method needs. Throws what open_denoiser() and open_student() throw.
+std::unique_ptr<FusionMethod> make_method(const Parameters& parameters, at::Device device,
+                                          at::ScalarType dtype);
+
+/// The file that make_method() reads for these parameters.
+std::string model_in_use(const Parameters& parameters);
+
+}  // namespace digfusion

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// `digfusion bench`: where a frame's time goes.
+#include <charconv>
+#include <cstdio>
+#include <memory>
+
+#include "core/tools/bench_measure.h"
+#include "core/tools/bench_report.h"
+#include "core/tools/commands.h"
+#include "core/tools/console.h"
+#include "core/tools/output_file.h"
+#include "core/tools/parameter_options.h"
+
+namespace digfusion {
+namespace {
+
+struct Options {
+  explicit Options(CLI::App& command) : fusion(command) {}
+  std::vector<std::string> sizes = {"640x480"}, runs = {""};
+  int frames = 100;
+  double seconds = 10;
+  bool no_element = false;
+  std::string markdown;
+  tools::ParameterOptions fusion;
+};
+
+struct Size {
+  int width = 0, height = 0;
+};
+
+Size parse_size(const std::string& text) {
+  Size size;
+  const char* end = text.data() + text.size();
+  const auto [cross, width_error] = std::from_chars(text.data(), end, size.width);
+  if (width_error == std::errc() && cross != end && *cross == 'x') {
+    const auto [stop, height_error] = std::from_chars(cross + 1, end, size.height);
+    const auto within = [](int side) { return side >= 16 && side <= 4096; };
+    if (height_error == std::errc() && stop == end && within(size.width) && within(size.height)) return size;
+  }
+  throw CLI::ValidationError("--size: \"" + text +
+                             "\" is not allowed; give WIDTHxHEIGHT from 16x16 to 4096x4096");
+}
+
+void bench(const Options& options) {
+  const Parameters base = options.fusion.parameters();
+  std::vector<Size> sizes;
+  for (const std::string& text : options.sizes) sizes.push_back(parse_size(text));
+  std::vector<Parameters> runs;
+  for (const std::string& text : options.runs) runs.push_back(tools::parse_settings(base, text));
+  if (!options.markdown.empty()) tools::check_output(options.markdown);
+
+  const tools::Machine machine = tools::this_machine();
+  const tools::BenchLength length{options.frames, options.seconds};
+  bool element_wanted = !options.no_element;
+  std::vector<tools::BenchResult> results;
+  for (const Size& size : sizes) {
+    std::vector<tools::BenchFrame> frames = tools::bench_frames(size.width, size.height, 4);
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      tools::BenchResult& result = results.emplace_back();
+      result.settings = options.runs[i];
+      result.width = size.width;
+      result.height = size.height;
+      const auto say = [&](const char* what) {
+        std::fprintf(stderr, "%s, %s: %s\n", result.size().c_str(), tools::name_of_run(result).c_str(), what);
+      };
+      say("core");
+      result.core = tools::measure_core(runs[i], frames, size.width, size.height, length);
+      say("network and convolutions");
+      result.network = tools::measure_network(runs[i], size.width, size.height, options.seconds);
+      if (!element_wanted) continue;
+      say("element");
+      auto element = tools::measure_element(runs[i], size.width, size.height, length);
+      if (auto* times = std::get_if<tools::ElementTimes>(&element)) {
+        result.element = *times;
+      } else {
+        std::fprintf(stderr, "digfusion: the element isn't measured: %s\n",
+                     std::get<std::string>(element).c_str());
+        element_wanted = false;
+      }
+    }
+  }
+  tools::print(tools::bench_tables(results));
+  if (options.markdown.empty()) return;
+  const std::string page = tools::bench_page(results, machine, base.threads);
+  tools::write_file(options.markdown, page.data(), page.size());
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("bench",
+                                         "Time of each stage, of the whole frame, of the network beside "
+                                         "single convolutions, and of the element");
+  command->footer("Frames are those of the generated scene, rendered before the clock starts.");
+  auto options = std::make_shared<Options>(*command);
+  command->add_option("--size", options->sizes, "Sizes of the frames, WIDTHxHEIGHT")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--run", options->runs,
+          "Runs, each the parameters name=value with blanks between that it sets over the others: --run "
+          "\"\" preset=paper \"method=bandwise draws=1\"")
+      ->type_name("SETTINGS");
+  command->add_option("--frames", options->frames, "Frames of a run at most")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command->add_option("--seconds", options->seconds, "Seconds of each measurement at most, but three frames")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  command->add_flag("--no-element", options->no_element, "Leave the element in its pipeline out");
+  command->add_option("--markdown", options->markdown, "Write the page docs/performance.md to this file")
+      ->type_name("FILE");
+  command->callback([options, &exit_code] {
+    bench(*options);
+    exit_code = 0;
+  });
+}
+
+}  // namespace digfusion

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/tools/bench_report.h"
+
+#include <torch/version.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "core/tools/console.h"
+
+namespace digfusion::tools {
+namespace {
+
+using Row = std::vector<std::string>;
+
+// The first row is the head. Numbers stand to the right, the first column to the left.
+std::string table(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths(rows[0].size(), 3);
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t i = 0; i < rows[r].size(); ++i) {
+      const std::string pad(widths[i] - rows[r][i].size(), ' ');
+      text += "| " + (i == 0 ? rows[r][i] + pad : pad + rows[r][i]) + " ";
+    }
+    text += "|\n";
+    if (r > 0) continue;
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      text += i == 0 ? "|" + std::string(widths[i] + 2, '-') : "|" + std::string(widths[i] + 1, '-') + ":";
+    text += "|\n";
+  }
+  return text;
+}
+
+std::string ms(double value) { return number_text(value, value < 10 ? 2 : 1); }
+std::string percent(double share) { return number_text(100 * share, 0) + " %"; }
+
+std::string frames_table(const std::vector<BenchResult>& results) {
+  const Statistics& first = results[0].core.statistics;
+  Row head = {"run", "size", "frames"};
+  for (int i = 0; i < first.stages; ++i) head.emplace_back(first.stage[i].name);
+  for (const char* title : {"p95", "core fps", "element fps", "element/core"}) head.emplace_back(title);
+  std::vector<Row> rows = {head};
+  for (const BenchResult& result : results) {
+    const Statistics& s = result.core.statistics;
+    Row row = {name_of_run(result), result.size(), std::to_string(result.core.frames)};
+    for (int i = 0; i < s.stages; ++i) row.push_back(ms(s.stage[i].mean_ms));
+    row.push_back(ms(s.stage[s.stages - 1].p95_ms));
+    row.push_back(number_text(result.core.frames_per_second, 2));
+    row.push_back(result.element ? number_text(result.element->frames_per_second, 2) : "-");
+    row.push_back(result.element ? percent(result.element->frames_per_second / result.core.frames_per_second)
+                                 : "-");
+    rows.push_back(std::move(row));
+  }
+  return table(rows);
+}
+
+std::string networks_table(const std::vector<BenchResult>& results) {
+  std::vector<Row> rows = {{"run", "size", "evaluations", "network ms", "share", "GFLOP/s",
+                            "best convolution", "of best", "floor ms"}};
+  for (const BenchResult& result : results) {
+    const StageTime& total = result.core.statistics.stage[result.core.statistics.stages - 1];
+    const double best = result.network.best().gflops;
+    rows.push_back({name_of_run(result), result.size(), std::to_string(result.core.statistics.evaluations),
+                    ms(result.network_milliseconds()), percent(result.network_milliseconds() / total.mean_ms),
+                    number_text(result.network.gflops(), 0), number_text(best, 0),
+                    percent(result.network.gflops() / best), ms(result.floor_milliseconds())});
+  }
+  return table(rows);
+}
+
+std::string convolutions_table(const std::vector<BenchResult>& results) {
+  std::vector<Row> rows = {{"run", "size", "channels", "width", "height", "pictures", "GFLOP/s"}};
+  for (const BenchResult& result : results)
+    for (const ConvolutionTime& c : result.network.convolutions)
+      rows.push_back({name_of_run(result), result.size(), std::to_string(c.channels), std::to_string(c.width),
+                      std::to_string(c.height), std::to_string(result.network.batch),
+                      number_text(c.gflops, 0)});
+  return table(rows);
+}
+
+// The different values of a text over all results: "cpu", or "denoiser.safetensors, student.safetensors".
+template <class Function>
+std::string all_of(const std::vector<BenchResult>& results, const Function& text_of) {
+  std::set<std::string> texts;
+  for (const BenchResult& result : results) texts.insert(text_of(result));
+  std::string joined;
+  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
+  return joined;
+}
+
+}  // namespace
+
+std::string name_of_run(const BenchResult& result) {
+  return result.settings.empty() ? "defaults" : result.settings;
+}
+
+std::string bench_tables(const std::vector<BenchResult>& results) {
+  return frames_table(results) + "\n" + networks_table(results) + "\n" + convolutions_table(results);
+}
+
+std::string bench_page(const std::vector<BenchResult>& results, const Machine& machine, int threads) {
+  std::string page =
+      "# Performance\n\nMade by `digfusion bench --markdown`; run it on your machine for its figures.\n\n";
+  const auto item = [&](const std::string& name, const std::string& value) {
+    page += "- " + name + ": " + value + "\n";
+  };
+  item("date", today());
+  item("processor",
+       machine.processor + ", " + std::to_string(machine.cores) + " cores, " + machine.instructions);
+  if (machine.load >= 0) item("load of the machine before the run", number_text(machine.load, 1));
+  item("device", all_of(results, [](const BenchResult& r) { return std::string(r.core.statistics.device); }));
+  item("precision of the networks",
+       all_of(results, [](const BenchResult& r) { return std::string(r.core.statistics.precision); }));
+  item("threads", threads == 0 ? "one each core" : std::to_string(threads));
+  item("models", all_of(results, [](const BenchResult& r) {
+         return std::filesystem::path(r.core.statistics.model).filename().string();
+       }));
+  item("LibTorch", std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +
+                       std::to_string(TORCH_VERSION_PATCH));
+  item("digfusion", DIGFUSION_VERSION);
+  page +=
+      "\nEvery figure comes from one run, with frames rendered beforehand (visible I420, infrared gray), "
+      "after a\n"
+      "warm-up. A machine that does other work at the same time makes them worse.\n\n"
+      "## Frames\n\n"
+      "Mean milliseconds of each stage and of the whole frame (`total`), its 95th percentile, frames a "
+      "second of\n"
+      "the core called back to back and of the element in a pipeline (`appsrc`, `digfusion`, "
+      "`fakesink`).\n\n" +
+      frames_table(results) +
+      "\n## Networks\n\n"
+      "Evaluations of a frame (each picture of a batch counted), their time when the network runs alone, and "
+      "that\n"
+      "time's share of the whole frame. GFLOP/s counts the convolutions' multiply-adds twice. `best "
+      "convolution` is\n"
+      "the fastest of the single 3×3 convolutions below, and the floor is the network's time if all of it "
+      "ran so\n"
+      "fast.\n\n" +
+      networks_table(results) +
+      "\n## Single convolutions\n\n"
+      "3×3, as many channels out as in, at the network's own widths and resolutions, channels last, in the "
+      "same\n"
+      "precision.\n\n" +
+      convolutions_table(results);
+  return page;
+}
+
+}  // namespace digfusion::tools

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The tables of `digfusion bench`, for a terminal and for docs/performance.md: Markdown with aligned columns.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/tools/bench_measure.h"
+#include "core/tools/machine.h"
+
+namespace digfusion::tools {
+
+/// One run at one size.
+struct BenchResult {
+  std::string settings;  ///< as given: "preset=paper"
+  int width = 0, height = 0;
+  CoreTimes core;
+  NetworkTimes network;
+  std::optional<ElementTimes> element;
+
+  std::string size() const { return std::to_string(width) + "x" + std::to_string(height); }
+  /// Time of the network in a frame, by its time alone and the frame's number of evaluations.
+  double network_milliseconds() const {
+    return network.milliseconds / network.batch * static_cast<double>(core.statistics.evaluations);
+  }
+  double floor_milliseconds() const {
+    return network.floor_milliseconds() / network.batch * static_cast<double>(core.statistics.evaluations);
+  }
+};
+
+/// "defaults" where nothing is set.
+std::string name_of_run(const BenchResult& result);
+
+/// The three tables: frames, networks, convolutions.
+std::string bench_tables(const std::vector<BenchResult>& results);
+
+/// docs/performance.md: where, when and how it was measured, what the columns mean, and the tables.
+std::string bench_page(const std::vector<BenchResult>& results, const Machine& machine, int threads);
+
+}  // namespace digfusion::tools

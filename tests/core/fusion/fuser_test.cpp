@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/fusion/fuser.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/fusion/bands.h"
+#include "core/interface/error.h"
+#include "tests/core/denoiser/model_files.h"
+#include "tests/core/metrics/temporary_folder.h"
+#include "tests/core/tensors.h"
+
+namespace digfusion {
+namespace {
+
+constexpr Method methods[] = {Method::guided, Method::bandwise, Method::amortised};
+
+/// With the embedded models.
+Parameters small_parameters(Method method) {
+  Parameters p;
+  p.method = method;
+  p.device = Word("cpu");
+  p.precision = Precision::float32;
+  p.steps = 3;
+  p.interval = 2;
+  p.draws = 2;
+  return p;
+}
+
+/// For what doesn't depend on a network's skill.
+class TinyFuser : public testing::Test {
+ protected:
+  TinyFuser() {
+    write_model_file(folder.path / "denoiser", tiny_denoiser());
+    write_model_file(folder.path / "student", tiny_student());
+  }
+  Parameters tiny_parameters(Method method) const {
+    Parameters p = small_parameters(method);
+    p.model = Path((folder.path / "denoiser").string());
+    p.student = Path((folder.path / "student").string());
+    return p;
+  }
+  const TemporaryFolder folder;
+};
+
+at::Tensor fuse(const Parameters& p, const at::Tensor& sources) {
+  Fuser fuser(p, [](const std::string& message) { FAIL() << message; });
+  return fuser.fuse(sources);
+}
+
+TEST_F(TinyFuser, FusesAnySizeAndCount) {
+  for (const Method method : methods) {
+    Fuser fuser(tiny_parameters(method), [](const std::string&) {});
+    for (const auto& [count, height, width] :
+         {std::tuple(2, 16, 16), std::tuple(3, 33, 47), std::tuple(2, 17, 64), std::tuple(8, 16, 31)}) {
+      const at::Tensor fused = fuser.fuse(random_pictures(count, height, width, 1));
+      ASSERT_EQ(fused.sizes(), at::IntArrayRef({1, 1, height, width}));
+      EXPECT_EQ(fused.scalar_type(), at::kFloat);
+      EXPECT_LE(fused.abs().max().item<double>(), 1);
+      EXPECT_TRUE(at::isfinite(fused).all().item<bool>());
+    }
+  }
+}
+
+TEST(Fuser, GivesBackEqualSources) {
+  const at::Tensor one = random_pictures(1, 20, 24, 1);
+  for (const Method method : {Method::bandwise, Method::amortised})
+    EXPECT_TRUE(at::allclose(fuse(small_parameters(method), at::cat({one, one})), one, 0, 1e-5));
+  Parameters p = small_parameters(Method::guided);
+  p.guidance_scale = 1;
+  EXPECT_TRUE(at::allclose(fuse(p, at::cat({one, one})), one, 0, 1e-5));
+}
+
+TEST_F(TinyFuser, IsDeterministicForASeed) {
+  const at::Tensor sources = random_pictures(2, 32, 40, 1);
+  for (const Method method : methods) {
+    Parameters p = tiny_parameters(method);
+    const at::Tensor first = fuse(p, sources);
+    EXPECT_TRUE(at::equal(first, fuse(p, sources)));
+    p.seed = 1;
+    EXPECT_EQ(at::equal(first, fuse(p, sources)), method == Method::amortised);  // which uses no noise
+  }
+}
+
+TEST_F(TinyFuser, CountsEvaluations) {
+  const at::Tensor sources = random_pictures(3, 16, 16, 1);
+  for (const Method method : methods) {
+    const Parameters p = tiny_parameters(method);
+    Fuser fuser(p, [](const std::string&) {});
+    (void)fuser.fuse(sources);
+    const std::uint64_t expected = method == Method::guided
+                                       ? 3 + 2 * 3 * 2  // steps + levels × sources × draws
+                                   : method == Method::bandwise ? 4 * 3 * 2
+                                                                : 3;
+    EXPECT_EQ(fuser.evaluations(), expected) << name_of("method", int(method));
+  }
+}
+
+TEST(Fuser, AmortisedWeighsWhatTheStudentSays) {
+  // At multiples of the student's size and without smoothing this is three calls.
+  Parameters p = small_parameters(Method::amortised);
+  p.smoothing = 0;
+  const at::Tensor sources = random_pictures(2, 32, 48, 4);
+  const auto student = open_student("", at::kCPU, at::kFloat);
+  const StudentEstimates estimates = student->estimate(sources);
+  const std::int64_t levels = estimates.mean.size(1), u = sources.size(3) / estimates.error.size(3);
+  at::Tensor weights = at::empty({levels, 2, 1, 32, 48});
+  for (std::int64_t m = 0; m < levels; ++m) {
+    at::Tensor gain = estimates.error.narrow(1, m, 1);
+    if (m + 1 < levels) gain = gain - estimates.error.narrow(1, m + 1, 1);
+    const at::Tensor raised = gain.clamp_min(0).pow(p.sharpness);
+    const at::Tensor sum = raised.sum(0, true);
+    const at::Tensor coarse = at::where(sum > 0, raised / sum, at::full_like(raised, 0.5));
+    weights[m] = at::upsample_bilinear2d(coarse, {coarse.size(2) * u, coarse.size(3) * u}, false);
+  }
+  const at::Tensor expected =
+      combine_bands(sources, estimates.mean.transpose(0, 1).unsqueeze(2), weights, p.base);
+  EXPECT_TRUE(at::allclose(fuse(p, sources), expected.clamp(-1, 1), 0, 1e-4));
+}
+
+TEST_F(TinyFuser, ConfigureTakesEffectAndKeepsTheModels) {
+  const at::Tensor sources = random_pictures(2, 32, 40, 1);
+  Parameters p = tiny_parameters(Method::amortised);
+  Fuser fuser(p, [](const std::string&) {});
+  p.base = Base::average;
+  p.method = Method::bandwise;
+  p.device = Word("cuda:63");  // for the next load() alone
+  fuser.configure(p);
+  EXPECT_EQ(fuser.parameters().device.view(), "cpu");
+  EXPECT_EQ(fuser.model(), folder.path / "denoiser");
+  Parameters fresh = p;
+  fresh.device = Word("cpu");
+  EXPECT_TRUE(at::equal(fuser.fuse(sources), fuse(fresh, sources)));
+}
+
+TEST_F(TinyFuser, AFailedConfigureLeavesEverythingAsItWas) {
+  write_bytes(folder.path / "denoiser", "not a model at all");
+  const at::Tensor sources = random_pictures(2, 32, 40, 1);
+  Parameters p = tiny_parameters(Method::amortised);
+  Fuser fuser(p, [](const std::string&) {});
+  const at::Tensor before = fuser.fuse(sources);
+  const std::string model = fuser.model();
+  std::vector<Parameters> wrong(4, p);
+  wrong[0].method = Method::bandwise;  // whose model can't be read
+  wrong[1].distance = Distance::l1;    // which the student doesn't know
+  wrong[2].draws = 0;
+  wrong[3].levels = Word("1,2,3");
+  for (Parameters& each : wrong) {
+    each.base = Base::average;
+    EXPECT_THROW(fuser.configure(each), Error);
+    EXPECT_EQ(fuser.parameters(), p);
+    EXPECT_EQ(fuser.model(), model);
+    EXPECT_TRUE(at::equal(fuser.fuse(sources), before));
+  }
+}
+
+TEST_F(TinyFuser, RefusesTooFewOrTooSmallPictures) {
+  Fuser fuser(tiny_parameters(Method::amortised), [](const std::string&) {});
+  for (const at::Tensor& sources :
+       {at::zeros({1, 1, 32, 32}), at::zeros({2, 1, 15, 32}), at::zeros({2, 1, 32, 15})})
+    EXPECT_THROW((void)fuser.fuse(sources), Error);
+}
+
+TEST_F(TinyFuser, PadsForNetworksCoarserThanThePicture) {
+  ModelFile coarse = tiny_student();
+  coarse.config = {.unshuffle = 8,
+                   .widths = {4, 4, 4, 4},
+                   .blocks = 0,
+                   .middle_blocks = 1,
+                   .outputs = 130,
+                   .embedding = 0};
+  coarse.weights = initialise_unet(coarse.config, at::detail::createCPUGenerator(1));
+  write_model_file(folder.path / "coarse", coarse);
+  Parameters p = tiny_parameters(Method::amortised);
+  p.student = Path((folder.path / "coarse").string());
+  ASSERT_EQ(coarse.config.multiple(), 64);
+  const at::Tensor one = random_pictures(1, 16, 21, 1);
+  EXPECT_TRUE(at::allclose(fuse(p, at::cat({one, one})), one, 0, 1e-5));
+}
+
+TEST(Fuser, Bfloat16IsCloseToFloat32) {
+  if (!cpu_has_bfloat16()) GTEST_SKIP() << "this CPU has no bfloat16 products";
+  const at::Tensor sources = random_pictures(2, 32, 32, 9);
+  for (const Method method : {Method::bandwise, Method::amortised}) {
+    Parameters p = small_parameters(method);
+    const at::Tensor exact = fuse(p, sources);
+    p.precision = Precision::bfloat16;
+    const at::Tensor rough = fuse(p, sources);
+    const double rms = (exact - rough).square().mean().sqrt().item<double>() * 127.5;
+    EXPECT_LT(rms, 3) << name_of("method", int(method));  // of 255
+    EXPECT_GT(rms, 0);
+  }
+}
+
+TEST(Fuser, KeepsAnInfraredTargetAndTheVisibleDetail) {
+  // What fusion is for: a hot square on a dark infrared picture, texture in the visible one.
+  at::Tensor visible = at::full({1, 1, 64, 64}, -0.2), infrared = at::full({1, 1, 64, 64}, -0.9);
+  visible.slice(3, 0, 32, 4).add_(0.4);
+  visible.slice(3, 1, 32, 4).add_(0.4);
+  infrared.slice(2, 24, 40).slice(3, 40, 56).fill_(0.8);
+  for (const Method method : {Method::bandwise, Method::amortised}) {
+    const at::Tensor fused = fuse(small_parameters(method), at::cat({visible, infrared}));
+    const double hot = fused.slice(2, 26, 38).slice(3, 42, 54).mean().item<double>();
+    const double beside = fused.slice(2, 50, 62).slice(3, 42, 54).mean().item<double>();
+    EXPECT_GT(hot - beside, 0.6) << name_of("method", int(method));
+    EXPECT_GT(beside, -0.5) << name_of("method", int(method));  // as bright as the visible picture
+    const double texture = fused.slice(3, 4, 28).std().item<double>(),
+                 original = visible.slice(3, 4, 28).std().item<double>();
+    EXPECT_GT(texture, 0.6 * original) << name_of("method", int(method));
+  }
+}
+
+}  // namespace
+}  // namespace digfusion

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/fusion/bands.h"
+#include "core/fusion/guided.h"
+#include "tests/core/fusion/fake_denoiser.h"
+
+namespace digfusion {
+namespace {
+
+Parameters guided_parameters() {
+  Parameters p;
+  p.method = Method::guided;
+  p.steps = 6;
+  p.interval = 2;
+  p.draws = 2;
+  p.smoothing = 1;
+  return p;
+}
+
+at::Tensor sample(const at::Tensor& sources, const Parameters& p) {
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  return sample_guided(evaluator, sources, p, fake_noise);
+}
+
+TEST(GuidedPlan, CountsThePapersEvaluations) {
+  Parameters p;
+  ASSERT_FALSE(set(p, "preset", "paper"));
+  const GuidedPlan plan = plan_guided(linear_schedule(), p);
+  EXPECT_EQ(plan.timesteps.size(), 25u);
+  EXPECT_EQ(plan.levels, (std::vector<int>{plan.timesteps[0], plan.timesteps[10], plan.timesteps[20]}));
+  EXPECT_EQ(plan.evaluations(2, p.draws), 31u);
+
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  (void)sample_guided(evaluator, random_pictures(2, 16, 16, 1), p, fake_noise);
+  EXPECT_EQ(evaluator.evaluations(), 31u);
+  // All levels and sources in one batch before sampling starts.
+  ASSERT_EQ(denoiser.batches.size(), 26u);
+  EXPECT_EQ(denoiser.batches[0], 6);
+  EXPECT_TRUE(
+      std::all_of(denoiser.batches.begin() + 1, denoiser.batches.end(), [](int n) { return n == 1; }));
+}
+
+TEST(GuidedPlan, HoldsWeightsForAnInterval) {
+  Parameters p = guided_parameters();
+  p.steps = 7;
+  p.interval = 3;
+  const GuidedPlan plan = plan_guided(linear_schedule(), p);
+  ASSERT_EQ(plan.segments.size(), 3u);
+  const int expected[3][3] = {{0, 0, 1}, {3, 1, 2}, {6, 2, -1}};  // past the last step is t' = 0
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(plan.segments[std::size_t(i)].first_step, expected[i][0]);
+    EXPECT_EQ(plan.segments[std::size_t(i)].level, expected[i][1]);
+    EXPECT_EQ(plan.segments[std::size_t(i)].next_level, expected[i][2]);
+  }
+}
+
+TEST(GuidedPlan, AnIntervalOfAllStepsMeansOnce) {
+  for (const int interval : {25, 26, 1000}) {
+    Parameters p;
+    p.interval = interval;
+    const GuidedPlan plan = plan_guided(linear_schedule(), p);
+    ASSERT_EQ(plan.segments.size(), 1u);
+    EXPECT_EQ(plan.segments[0].next_level, -1);
+    EXPECT_EQ(plan.levels, std::vector<int>{999});
+  }
+}
+
+TEST(GuidedPlan, WithoutADistanceThereAreNoLevels) {
+  Parameters p = guided_parameters();
+  p.distance = Distance::none;
+  EXPECT_TRUE(plan_guided(linear_schedule(), p).levels.empty());
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  (void)sample_guided(evaluator, random_pictures(2, 16, 16, 1), p, fake_noise);
+  EXPECT_EQ(evaluator.evaluations(), 6u);
+}
+
+TEST(GuidedPlan, HasSoundSegmentsForEveryStepCountAndInterval) {
+  Parameters p = guided_parameters();
+  for (p.steps = 1; p.steps <= 40; ++p.steps)
+    for (p.interval = 1; p.interval <= 41; ++p.interval) {
+      const GuidedPlan plan = plan_guided(linear_schedule(), p);
+      ASSERT_EQ(plan.segments.size(), std::size_t((p.steps + p.interval - 1) / p.interval));
+      ASSERT_EQ(plan.levels.size(), plan.segments.size());
+      ASSERT_TRUE(std::is_sorted(plan.levels.rbegin(), plan.levels.rend()));
+    }
+}
+
+struct Case {
+  const char* name;
+  void (*change)(Parameters&);
+};
+
+class GuidedSampling : public testing::TestWithParam<Case> {};
+
+TEST_P(GuidedSampling, EqualsItsTwin) {
+  Parameters p = guided_parameters();
+  GetParam().change(p);
+  const int height = 16, width = 18;
+  const FakeDenoiser denoiser;
+  for (const int count : {2, 3}) {
+    const at::Tensor sources = random_pictures(count, height, width, 11);
+    const twins::Map twin = twins::guided(maps_of(sources), denoiser.schedule().alpha_bar, p,
+                                          twin_noise(height, width), first_sampling_field);
+    expect_maps_near(sample(sources, p), {twin}, 5e-4);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, GuidedSampling,
+    testing::Values(Case{"ddpm", [](Parameters&) {}},
+                    Case{"ddim", [](Parameters& p) { p.sampler = Sampler::ddim; }},
+                    Case{"eta", [](Parameters& p) { p.sampler = Sampler::ddim, p.eta = 0.7; }},
+                    Case{"posterior", [](Parameters& p) { p.guidance = Guidance::posterior; }},
+                    Case{"uniform", [](Parameters& p) { p.spacing = Spacing::uniform; }},
+                    Case{"global", [](Parameters& p) { p.extent = Extent::global; }},
+                    Case{"l1", [](Parameters& p) { p.distance = Distance::l1; }},
+                    Case{"ssim", [](Parameters& p) { p.distance = Distance::ssim; }},
+                    Case{"none", [](Parameters& p) { p.distance = Distance::none; }},
+                    Case{"once", [](Parameters& p) { p.interval = 100; }},
+                    Case{"unguided", [](Parameters& p) { p.guidance_scale = 0; }},
+                    Case{"one_step", [](Parameters& p) { p.steps = 1; }},
+                    Case{"every_step", [](Parameters& p) { p.interval = 1, p.smoothing = 0, p.draws = 1; }}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(GuidedSampling, FullGuidanceReturnsTheWeightedSources) {
+  Parameters p = guided_parameters();
+  p.guidance_scale = 1;
+  p.distance = Distance::none;
+  const at::Tensor sources = random_pictures(2, 16, 16, 3);
+  EXPECT_TRUE(at::allclose(sample(sources, p), sources.mean(0, true), 0, 1e-6));
+  p.distance = Distance::l2;
+  const at::Tensor equal = sources.narrow(0, 0, 1).expand({3, 1, 16, 16});
+  EXPECT_TRUE(at::allclose(sample(equal, p), equal.narrow(0, 0, 1), 0, 1e-6));
+}
+
+TEST(GuidedSampling, IsAFunctionOfItsNoise) {
+  const at::Tensor sources = random_pictures(2, 16, 16, 3);
+  const Parameters p = guided_parameters();
+  EXPECT_TRUE(at::equal(sample(sources, p), sample(sources, p)));
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  const at::Tensor other =
+      sample_guided(evaluator, sources, p,
+                    [](std::int64_t n, std::int64_t h, std::int64_t w) { return fake_noise(n + 17, h, w); });
+  EXPECT_FALSE(at::equal(sample(sources, p), other));
+}
+
+TEST(GuidedSampling, DdimWithoutEtaAsksForTheStartAlone) {
+  Parameters p = guided_parameters();
+  p.sampler = Sampler::ddim;
+  p.distance = Distance::none;
+  std::vector<std::int64_t> asked;
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  (void)sample_guided(evaluator, random_pictures(2, 16, 16, 3), p,
+                      [&](std::int64_t n, std::int64_t h, std::int64_t w) {
+                        asked.push_back(n);
+                        return fake_noise(n, h, w);
+                      });
+  EXPECT_EQ(asked, std::vector<std::int64_t>{first_sampling_field});
+}
+
+constexpr Base bases[] = {Base::average, Base::mixed, Base::maximum};
+
+TEST(Bands, OfEqualSourcesTelescopeToTheSource) {
+  const at::Tensor one = random_pictures(1, 16, 20, 1);
+  const at::Tensor sources = at::cat({one, one, one});
+  const at::Tensor means = random_tensor({4, 1, 1, 16, 20}, 2).expand({4, 3, 1, 16, 20});
+  const at::Tensor weights = at::softmax(random_tensor({4, 3, 1, 16, 20}, 3), 1);
+  for (const Base base : bases)
+    EXPECT_TRUE(at::allclose(combine_bands(sources, means, weights, base), one, 0, 3e-6));
+}
+
+TEST(Bands, OneHotWeightsGiveASourcesDetailOnTheBase) {
+  const at::Tensor sources = random_pictures(2, 16, 20, 1), means = random_tensor({3, 2, 1, 16, 20}, 2) * 0.5;
+  for (const int k : {0, 1}) {
+    at::Tensor weights = at::zeros({3, 2, 1, 16, 20});
+    weights.select(1, k).fill_(1);
+    const at::Tensor detail = sources[k] - means[0][k];
+    EXPECT_TRUE(at::allclose(combine_bands(sources, means, weights, Base::average)[0],
+                             (means[0][0] + means[0][1]) / 2 + detail, 0, 1e-6));
+    EXPECT_TRUE(at::allclose(combine_bands(sources, means, weights, Base::maximum)[0],
+                             at::maximum(means[0][0], means[0][1]) + detail, 0, 1e-6));
+  }
+}
+
+TEST(Bands, GainsAreWhatALevelAdds) {
+  const at::Tensor distances = random_tensor({3, 2, 1, 4, 4}, 1).abs(), before = distances.clone();
+  const at::Tensor gains = level_gains(distances);
+  EXPECT_TRUE(at::equal(gains[0], distances[0] - distances[1]));
+  EXPECT_TRUE(at::equal(gains[1], distances[1] - distances[2]));
+  EXPECT_TRUE(at::equal(gains[2], distances[2]));  // below the last level nothing is missing
+  EXPECT_TRUE(at::equal(distances, before));
+  EXPECT_TRUE(at::equal(level_gains(distances.narrow(0, 0, 1)), distances.narrow(0, 0, 1)));
+}
+
+TEST(Bands, EqualTheirTwin) {
+  const int height = 16, width = 18;
+  const at::Tensor sources = random_pictures(3, height, width, 21);
+  const std::vector<int> timesteps = {500, 200, 60, 15};
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  const LevelEstimates estimates =
+      estimate_levels(evaluator, sources, timesteps, Distance::l2, 4, fake_noise);
+  std::vector<twins::Level> levels;
+  for (const int t : timesteps)
+    levels.push_back(twins::level(maps_of(sources), denoiser.schedule().alpha_bar[std::size_t(t)],
+                                  Distance::l2, 4, twin_noise(height, width)));
+  for (const Base base : bases) {
+    const at::Tensor weights = power_weights(box_filter(level_gains(estimates.distance), 3), 2, 1);
+    expect_maps_near(combine_bands(sources, estimates.mean, weights, base),
+                     {twins::bands(maps_of(sources), levels, 3, 2, base)}, 2e-4);
+  }
+}
+
+}  // namespace
+}  // namespace digfusion
