@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plugin/allocation.h"
+
+#include <algorithm>
+
+namespace digfusion {
+namespace {
+
+/// Takes the pool's configuration; null when the pool refuses it. Consumes `pool` then.
+GstBufferPool* configured(GstBufferPool* pool, GstCaps* caps, guint size, guint min, guint max,
+                          GstAllocator* allocator, const GstAllocationParams& params, bool video_meta) {
+  GstStructure* config = gst_buffer_pool_get_config(pool);
+  gst_buffer_pool_config_set_params(config, caps, size, min, max);
+  gst_buffer_pool_config_set_allocator(config, allocator, &params);
+  if (video_meta) gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+  if (gst_buffer_pool_set_config(pool, config)) return pool;
+  // A pool may have changed what it was asked for; small changes are fine.
+  config = gst_buffer_pool_get_config(pool);
+  if (!gst_buffer_pool_config_validate_params(config, caps, size, min, max)) {
+    gst_structure_free(config);
+  } else if (gst_buffer_pool_set_config(pool, config)) {
+    return pool;
+  }
+  gst_object_unref(pool);
+  return nullptr;
+}
+
+struct CopyMetas {
+  GstBuffer* from;
+  GstBuffer* to;
+};
+
+gboolean copy_meta(GstBuffer*, GstMeta** meta, gpointer user) {
+  const auto* copy = static_cast<CopyMetas*>(user);
+  const GstMetaInfo* info = (*meta)->info;
+  // The output has its own memory; format, size and colours are as they were, so all other tags are met.
+  static const GQuark memory = g_quark_from_static_string(GST_META_TAG_MEMORY_STR);
+  static const GQuark reference = g_quark_from_static_string("memory-reference");
+  if (gst_meta_api_type_has_tag(info->api, memory) || gst_meta_api_type_has_tag(info->api, reference))
+    return TRUE;
+  if (info->transform_func) {
+    GstMetaTransformCopy whole = {FALSE, 0, static_cast<gsize>(-1)};
+    info->transform_func(copy->to, *meta, copy->from, _gst_meta_transform_copy, &whole);
+  }
+  return TRUE;
+}
+
+}  // namespace
+
+bool decide_pool(GstQuery* query, bool& video_meta) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_allocation(query, &caps, nullptr);
+  GstVideoInfo info;
+  if (!caps || !gst_video_info_from_caps(&info, caps)) return false;
+  video_meta = gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+
+  GstAllocator* allocator = nullptr;
+  GstAllocationParams params;
+  gst_allocation_params_init(&params);
+  const bool has_params = gst_query_get_n_allocation_params(query) > 0;
+  if (has_params) gst_query_parse_nth_allocation_param(query, 0, &allocator, &params);
+  params.align = std::max<gsize>(params.align, 15);
+
+  GstBufferPool* pool = nullptr;
+  guint size = static_cast<guint>(GST_VIDEO_INFO_SIZE(&info)), min = 0, max = 0;
+  const bool has_pool = gst_query_get_n_allocation_pools(query) > 0;
+  if (has_pool) {
+    guint wanted = 0;
+    gst_query_parse_nth_allocation_pool(query, 0, &pool, &wanted, &min, &max);
+    size = std::max(size, wanted);
+  }
+  if (pool) pool = configured(pool, caps, size, min, max, allocator, params, video_meta);
+  if (!pool)
+    pool = configured(gst_video_buffer_pool_new(), caps, size, min, max, allocator, params, video_meta);
+  if (pool) {
+    if (has_params)
+      gst_query_set_nth_allocation_param(query, 0, allocator, &params);
+    else
+      gst_query_add_allocation_param(query, allocator, &params);
+    if (has_pool)
+      gst_query_set_nth_allocation_pool(query, 0, pool, size, min, max);
+    else
+      gst_query_add_allocation_pool(query, pool, size, min, max);
+    gst_object_unref(pool);
+  }
+  if (allocator) gst_object_unref(allocator);
+  return pool != nullptr;
+}
+
+bool propose_pool(GstQuery* query) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_allocation(query, &caps, nullptr);
+  GstVideoInfo info;
+  if (!caps || !gst_video_info_from_caps(&info, caps)) return false;
+  // One in the queue, one in hand, one being fused.
+  gst_query_add_allocation_pool(query, nullptr, static_cast<guint>(GST_VIDEO_INFO_SIZE(&info)), 3, 0);
+  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  return true;
+}
+
+void copy_metadata(GstBuffer* from, GstBuffer* to) {
+  gst_buffer_copy_into(to, from,
+                       static_cast<GstBufferCopyFlags>(GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS), 0,
+                       static_cast<gsize>(-1));
+  CopyMetas copy = {from, to};
+  gst_buffer_foreach_meta(from, &copy_meta, &copy);
+}
+
+bool has_default_layout(GstBuffer* buffer, const GstVideoInfo& info) {
+  const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer);
+  if (!meta) return true;
+  for (guint p = 0; p < meta->n_planes; ++p)
+    if (meta->stride[p] != info.stride[p] || meta->offset[p] != info.offset[p]) return false;
+  return true;
+}
+
+}  // namespace digfusion

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// digfusion-bench-element WIDTH HEIGHT FRAMES SECONDS [NAME=VALUE]...: frames a second of the element in
+// appsrc → digfusion → fakesink on preloaded frames, as JSON. `digfusion bench`, which knows no GStreamer,
+// runs it.
+#include <gst/app/gstappsrc.h>
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "core/tools/bench_frames.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int different_frames = 4;
+
+/// One stream's frames, in buffers whose memory every use of them shares.
+struct Stream {
+  std::vector<GstBuffer*> buffers;
+  std::uint64_t next = 0;  ///< touched by the source's thread alone
+  ~Stream() {
+    for (GstBuffer* buffer : buffers) gst_buffer_unref(buffer);
+  }
+};
+
+struct Bench {
+  int frames;
+  double seconds;
+  Stream visible, infrared;
+  std::atomic<std::uint64_t> fused = 0;
+  std::atomic<Clock::rep> first = 0, last = 0;  ///< times of the first and the last fused frame
+};
+
+double seconds_between(Clock::rep a, Clock::rep b) {
+  return std::chrono::duration<double>(Clock::duration(b - a)).count();
+}
+
+/// Copies planes without padding into a buffer with GStreamer's own strides.
+GstBuffer* make_buffer(const GstVideoInfo& info, const std::vector<std::uint8_t>& bytes) {
+  GstBuffer* buffer = gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&info), nullptr);
+  GstVideoFrame frame;
+  if (!gst_video_frame_map(&frame, const_cast<GstVideoInfo*>(&info), buffer, GST_MAP_WRITE))
+    throw std::runtime_error("can't map a video frame");
+  const std::uint8_t* from = bytes.data();
+  for (guint c = 0; c < GST_VIDEO_INFO_N_COMPONENTS(&info); ++c) {
+    const int width = GST_VIDEO_FRAME_COMP_WIDTH(&frame, c), height = GST_VIDEO_FRAME_COMP_HEIGHT(&frame, c);
+    auto* to = static_cast<std::uint8_t*>(GST_VIDEO_FRAME_COMP_DATA(&frame, c));
+    for (int y = 0; y < height; ++y, from += width)
+      std::copy(from, from + width, to + y * GST_VIDEO_FRAME_COMP_STRIDE(&frame, c));
+  }
+  gst_video_frame_unmap(&frame);
+  return buffer;
+}
+
+void push_next(GstAppSrc* source, Stream& stream) {
+  GstBuffer* buffer =
+      gst_buffer_copy(stream.buffers[stream.next % stream.buffers.size()]);  // shares the memory
+  constexpr GstClockTime duration = GST_SECOND / 30;
+  GST_BUFFER_PTS(buffer) = stream.next * duration;
+  GST_BUFFER_DURATION(buffer) = duration;
+  ++stream.next;
+  gst_app_src_push_buffer(source, buffer);
+}
+
+void need_visible(GstAppSrc* source, guint, gpointer user) {
+  auto& bench = *static_cast<Bench*>(user);
+  const bool is_over = bench.fused >= 4 && seconds_between(bench.first, bench.last) >= bench.seconds;
+  // The first frame starts the clock.
+  if (is_over || bench.visible.next > static_cast<std::uint64_t>(bench.frames))
+    gst_app_src_end_of_stream(source);
+  else
+    push_next(source, bench.visible);
+}
+
+// The output ends with the visible stream.
+void need_infrared(GstAppSrc* source, guint, gpointer user) {
+  push_next(source, static_cast<Bench*>(user)->infrared);
+}
+
+GstPadProbeReturn count(GstPad*, GstPadProbeInfo*, gpointer user) {
+  auto& bench = *static_cast<Bench*>(user);
+  bench.last = Clock::now().time_since_epoch().count();
+  if (bench.fused == 0) bench.first = bench.last.load();
+  ++bench.fused;
+  return GST_PAD_PROBE_OK;
+}
+
+/// The plugin that belongs to this program: beside it in a build folder, or where it was installed with it.
+void load_plugin() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  for (const char* folder : {".", DIGFUSION_PLUGINS_FROM_PROGRAM}) {
+    const auto file = (self.parent_path() / folder / "libgstdigfusion.so").lexically_normal();
+    if (!std::filesystem::exists(file, error)) continue;
+    GError* reason = nullptr;
+    GstPlugin* plugin = gst_plugin_load_file(file.c_str(), &reason);
+    if (!plugin) throw std::runtime_error(file.string() + ": " + reason->message);
+    gst_object_unref(plugin);
+    return;
+  }
+  throw std::runtime_error("libgstdigfusion.so isn't there");
+}
+
+GstElement* make(const char* factory) {
+  GstElement* element = gst_element_factory_make(factory, nullptr);
+  if (!element) throw std::runtime_error(std::string("GStreamer has no element ") + factory);
+  return element;
+}
+
+GstElement* make_source(GstVideoFormat format, int width, int height,
+                        void (*need)(GstAppSrc*, guint, gpointer), Bench& bench, Stream& stream,
+                        const std::vector<std::vector<std::uint8_t>>& pictures) {
+  GstVideoInfo info;
+  gst_video_info_set_format(&info, format, static_cast<guint>(width), static_cast<guint>(height));
+  info.fps_n = 30;
+  info.fps_d = 1;
+  for (const auto& bytes : pictures) stream.buffers.push_back(make_buffer(info, bytes));
+  GstElement* source = make("appsrc");
+  GstCaps* caps = gst_video_info_to_caps(&info);
+  g_object_set(source, "caps", caps, "format", GST_FORMAT_TIME, nullptr);
+  gst_caps_unref(caps);
+  GstAppSrcCallbacks callbacks{};
+  callbacks.need_data = need;
+  gst_app_src_set_callbacks(GST_APP_SRC(source), &callbacks, &bench, nullptr);
+  return source;
+}
+
+/// Until the end of the stream. A warning means that a frame wasn't fused, which would be fast.
+void wait(GstElement* pipeline) {
+  GstBus* bus = gst_element_get_bus(pipeline);
+  GstMessage* message = gst_bus_timed_pop_filtered(
+      bus, GST_CLOCK_TIME_NONE,
+      static_cast<GstMessageType>(int{GST_MESSAGE_EOS} | int{GST_MESSAGE_ERROR} | int{GST_MESSAGE_WARNING}));
+  gst_object_unref(bus);
+  std::optional<std::string> problem;
+  GError* error = nullptr;
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) gst_message_parse_error(message, &error, nullptr);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING) gst_message_parse_warning(message, &error, nullptr);
+  if (error) problem = error->message;
+  g_clear_error(&error);
+  gst_message_unref(message);
+  if (problem) throw std::runtime_error(*problem);
+}
+
+void run(Bench& bench, int width, int height, char** settings, int count_of_settings) {
+  std::vector<std::vector<std::uint8_t>> visible, infrared;
+  for (auto& frame : digfusion::tools::bench_frames(width, height, different_frames)) {
+    visible.push_back(std::move(frame.visible));
+    infrared.push_back(std::move(frame.infrared));
+  }
+  const std::unique_ptr<GstElement, void (*)(GstElement*)> pipeline(
+      gst_pipeline_new(nullptr), [](GstElement* element) {
+        gst_element_set_state(element, GST_STATE_NULL);
+        gst_object_unref(element);
+      });
+  const auto add = [&](GstElement* element) {
+    gst_bin_add(GST_BIN(pipeline.get()), element);
+    return element;
+  };
+  GstElement* fusion = add(make("digfusion"));
+  for (int i = 0; i < count_of_settings; ++i) {
+    const std::string text = settings[i];
+    const std::size_t equals = text.find('=');
+    const std::string name = text.substr(0, equals);
+    if (equals == std::string::npos ||
+        !g_object_class_find_property(G_OBJECT_GET_CLASS(fusion), name.c_str()))
+      throw std::runtime_error("\"" + text + "\" is no property of digfusion with its value");
+    gst_util_set_object_arg(G_OBJECT(fusion), name.c_str(), text.c_str() + equals + 1);
+  }
+  GstElement* v =
+      add(make_source(GST_VIDEO_FORMAT_I420, width, height, &need_visible, bench, bench.visible, visible));
+  GstElement* i = add(
+      make_source(GST_VIDEO_FORMAT_GRAY8, width, height, &need_infrared, bench, bench.infrared, infrared));
+  GstElement* sink = add(make("fakesink"));
+  g_object_set(sink, "sync", FALSE, nullptr);
+  if (!gst_element_link_pads(v, "src", fusion, "visible") ||
+      !gst_element_link_pads(i, "src", fusion, "infrared") || !gst_element_link(fusion, sink))
+    throw std::runtime_error("the pipeline can't be linked");
+  GstPad* pad = gst_element_get_static_pad(sink, "sink");
+  gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, &count, &bench, nullptr);
+  gst_object_unref(pad);
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  wait(pipeline.get());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  gst_init(&argc, &argv);
+  if (argc < 5) {
+    std::fprintf(stderr, "usage: digfusion-bench-element WIDTH HEIGHT FRAMES SECONDS [NAME=VALUE]...\n");
+    return 2;
+  }
+  try {
+    load_plugin();
+    Bench bench;
+    bench.frames = std::atoi(argv[3]);
+    bench.seconds = g_ascii_strtod(argv[4], nullptr);
+    run(bench, std::atoi(argv[1]), std::atoi(argv[2]), argv + 5, argc - 5);
+    if (bench.fused < 2) throw std::runtime_error("no frames came out");
+    const auto frames = bench.fused - 1;
+    char fps[G_ASCII_DTOSTR_BUF_SIZE];
+    g_ascii_dtostr(fps, sizeof fps, static_cast<double>(frames) / seconds_between(bench.first, bench.last));
+    std::printf("{\"frames\": %llu, \"frames_per_second\": %s}\n", static_cast<unsigned long long>(frames),
+                fps);
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

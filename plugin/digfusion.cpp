@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// GObject's side of the element: pads, properties, events, queries and state changes. What happens to
+// pictures is in fusionstream.h.
+//
+// Why GstAggregator and not GstVideoAggregator: the latter makes an output timeline of its own from the frame
+// rate of its source caps, repeats or drops pictures of every input to fit it, stamps new timestamps, and
+// negotiates the output format from all inputs. Here one input leads: each of its pictures comes out once,
+// with its own timestamp, metas and caps, and of the other input the nearest picture is wanted. Of
+// GstVideoAggregator's services the negotiation of a buffer pool alone is useful; it is in allocation.h.
+//
+// Threads: property functions run anywhere, change_state in the application's thread, everything below
+// "streaming thread" in the source pad's task; flush events come in the upstream threads. Locks, outermost
+// first: GstAggregator's own (never taken with one of ours held), Session's fuser lock, Session's state lock.
+// Settings' lock is a leaf. None of ours is held while a message is posted or a signal emitted, except the
+// fuser lock around the core's log messages.
+#include "plugin/digfusion.h"
+
+#include <gst/video/video.h>
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "plugin/allocation.h"
+#include "plugin/fusionstream.h"
+#include "plugin/linkwatch.h"
+#include "plugin/messages.h"
+#include "plugin/properties.h"
+#include "plugin/session.h"
+#include "plugin/settings.h"
+
+GST_DEBUG_CATEGORY(digfusion_debug);
+#define GST_CAT_DEFAULT digfusion_debug
+
+namespace digfusion {
+namespace {
+
+/// The C++ half of the element, owned by it.
+struct State {
+  State(GstAggregator* element, GstAggregatorPad* visible_pad, GstAggregatorPad* infrared_pad)
+      : visible(visible_pad), infrared(infrared_pad), stream(element, visible, infrared, settings, session) {}
+
+  GstAggregatorPad* const visible;   ///< the element's
+  GstAggregatorPad* const infrared;  ///< the element's
+  Settings settings;
+  Session session;
+  FusionStream stream;
+  LinkWatch infrared_watch;
+};
+
+}  // namespace
+}  // namespace digfusion
+
+struct _GstDigfusion {
+  GstAggregator parent;
+  digfusion::State* state;  ///< created with the element, deleted in finalize
+};
+
+G_DEFINE_TYPE(GstDigfusion, gst_digfusion, GST_TYPE_AGGREGATOR)
+GST_ELEMENT_REGISTER_DEFINE(digfusion, "digfusion", GST_RANK_NONE, GST_TYPE_DIGFUSION)
+
+namespace digfusion {
+namespace {
+
+#define DIGFUSION_CAPS                                                                                      \
+  "video/x-raw, format = (string) { I420, NV12, YV12, Y42B, Y444, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, " \
+  "xBGR, RGBA, BGRA, ARGB, ABGR, GRAY8, GRAY16_LE, P010_10LE, I420_10LE }, width = (int) [ 16, 4096 ], "    \
+  "height = (int) [ 16, 4096 ], framerate = " GST_VIDEO_FPS_RANGE
+
+// The stream that leads: its pictures give the output's timing, size, format and colours.
+GstStaticPadTemplate visible_template =
+    GST_STATIC_PAD_TEMPLATE("visible", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_CAPS));
+// Its luma is fused in. Grey of 8 or 16 bits is what thermal cameras give; any other format does as well.
+GstStaticPadTemplate infrared_template =
+    GST_STATIC_PAD_TEMPLATE("infrared", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_CAPS));
+// Always the caps of the visible stream.
+GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_CAPS));
+
+State& state_of(gpointer element) { return *GST_DIGFUSION(element)->state; }
+
+// ---- properties
+
+void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  State& state = state_of(object);
+  if (id == prop_eos_policy)
+    return state.settings.set_eos_policy(static_cast<EosPolicy>(g_value_get_enum(value)));
+  if (id == prop_max_failures) return state.settings.set_max_failures(g_value_get_uint(value));
+  const ParameterSpec* spec = parameter_of(id);
+  if (!spec) {
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+    return;
+  }
+  std::vector<const ParameterSpec*> changed;
+  if (const auto message = state.settings.set(*spec, to_value(*spec, value), changed))
+    GST_ELEMENT_WARNING(object, LIBRARY, SETTINGS, ("%s", message->c_str()), (nullptr));
+  for (const ParameterSpec* other : changed) g_object_notify(object, other->name);
+}
+
+void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  State& state = state_of(object);
+  if (id == prop_eos_policy) return g_value_set_enum(value, static_cast<gint>(state.settings.eos_policy()));
+  if (id == prop_max_failures) return g_value_set_uint(value, state.settings.max_failures());
+  if (id == prop_stats)
+    return g_value_take_boxed(value, to_structure(state.stream.counts(), state.session.statistics()));
+  if (const ParameterSpec* spec = parameter_of(id))
+    return from_value(*spec, spec->get(state.settings.parameters()), value);
+  G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
+// ---- state changes
+
+gboolean start(GstAggregator* element) {
+  State& state = state_of(element);
+  state.stream.start();
+  // Loading takes all parameters: what was set until now is no change to be told again.
+  (void)state.settings.take_changes();
+  const Status status = state.session.start(state.settings.parameters(), &log_to_element, element);
+  if (!status.ok()) post_error(GST_ELEMENT(element), "The fusion core could not be started", status);
+  return status.ok();
+}
+
+gboolean stop(GstAggregator* element) {
+  State& state = state_of(element);
+  state.infrared_watch.stop();
+  state.session.stop();
+  state.stream.stop();
+  return TRUE;
+}
+
+GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
+  State& state = state_of(element);
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
+    std::string message;
+    if (!state.session.open(message)) {
+      GST_ELEMENT_ERROR(element, LIBRARY, INIT, ("%s", message.c_str()), (nullptr));
+      return GST_STATE_CHANGE_FAILURE;
+    }
+  }
+  // A failure to load is reported here or with the first picture, not by the loader: gst-launch-1.0 1.22
+  // hangs when an error comes while it is still setting the pipeline to PAUSED.
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) {
+    if (const Status status = state.session.load_failure(); !status.ok()) {
+      post_error(element, load_failed, status);
+      return GST_STATE_CHANGE_FAILURE;
+    }
+  }
+  // The streaming thread may be waiting for the core, and is waited for by the parent class.
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) state.session.interrupt(true);
+  const GstStateChangeReturn result =
+      GST_ELEMENT_CLASS(gst_digfusion_parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) state.session.close();
+  return result;
+}
+
+// ---- streaming thread (and upstream's, for flushes)
+
+gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* event) {
+  State& state = state_of(element);
+  const bool is_visible = pad == state.visible;
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_CAPS: {
+      GstCaps* caps = nullptr;
+      gst_event_parse_caps(event, &caps);
+      const bool accepted = state.stream.set_caps(pad, caps);
+      if (accepted && is_visible) state.infrared_watch.start(GST_PAD(state.infrared));
+      gst_event_unref(event);
+      return accepted;
+    }
+    case GST_EVENT_SEGMENT: {
+      const GstSegment* segment = nullptr;
+      gst_event_parse_segment(event, &segment);
+      if (segment->format != GST_FORMAT_TIME) {
+        GST_ELEMENT_ERROR(
+            element, STREAM, FORMAT,
+            ("The pad \"%s\" got a segment in %s; pictures are paired by time, so give it a stream with "
+             "timestamps",
+             GST_PAD_NAME(pad), gst_format_get_name(segment->format)),
+            (nullptr));
+        gst_event_unref(event);
+        return FALSE;
+      }
+      if (is_visible) gst_aggregator_update_segment(element, segment);
+      break;
+    }
+    case GST_EVENT_FLUSH_START:
+      state.stream.flush_started();
+      break;
+    case GST_EVENT_FLUSH_STOP:
+      state.stream.flush_stopped();
+      break;
+    case GST_EVENT_EOS:
+    case GST_EVENT_GAP:
+    case GST_EVENT_STREAM_START:
+      break;
+    default:
+      // The output is the visible stream, changed; what else (tags, say) is told of the infrared one ends
+      // here.
+      if (is_visible && !GST_EVENT_IS_SERIALIZED(event)) break;
+      if (is_visible)
+        state.stream.forward(event);
+      else
+        gst_event_unref(event);
+      return TRUE;
+  }
+  return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->sink_event(element, pad, event);
+}
+
+/// What the visible pad takes and the source pad gives: whatever `other` has for a peer can do, of the
+/// template.
+void answer_caps(GstQuery* query, GstPad* pad, GstPad* other) {
+  GstCaps* filter = nullptr;
+  gst_query_parse_caps(query, &filter);
+  GstCaps* known = gst_pad_get_pad_template_caps(pad);
+  GstCaps* wanted =
+      filter ? gst_caps_intersect_full(filter, known, GST_CAPS_INTERSECT_FIRST) : gst_caps_ref(known);
+  GstCaps* peer = gst_pad_peer_query_caps(other, wanted);
+  GstCaps* result = gst_caps_intersect_full(peer, wanted, GST_CAPS_INTERSECT_FIRST);
+  gst_query_set_caps_result(query, result);
+  for (GstCaps* caps : {known, wanted, peer, result}) gst_caps_unref(caps);
+}
+
+gboolean sink_query(GstAggregator* element, GstAggregatorPad* pad, GstQuery* query) {
+  const State& state = state_of(element);
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS && pad == state.visible) {
+    answer_caps(query, GST_PAD(pad), GST_AGGREGATOR_SRC_PAD(element));
+    return TRUE;
+  }
+  return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->sink_query(element, pad, query);
+}
+
+gboolean src_query(GstAggregator* element, GstQuery* query) {
+  const State& state = state_of(element);
+  switch (GST_QUERY_TYPE(query)) {
+    case GST_QUERY_CAPS:
+      answer_caps(query, GST_AGGREGATOR_SRC_PAD(element), GST_PAD(state.visible));
+      return TRUE;
+    case GST_QUERY_POSITION:
+    case GST_QUERY_DURATION:
+      return gst_pad_peer_query(GST_PAD(state.visible), query);
+    default:
+      return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->src_query(element, query);
+  }
+}
+
+GstFlowReturn update_src_caps(GstAggregator* element, GstCaps*, GstCaps** result) {
+  GstCaps* caps = state_of(element).stream.output_caps();
+  if (!caps) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  *result = gst_caps_ref(caps);
+  return GST_FLOW_OK;
+}
+
+gboolean decide_allocation(GstAggregator* element, GstQuery* query) {
+  return state_of(element).stream.decide_allocation(query);
+}
+
+gboolean propose_allocation(GstAggregator*, GstAggregatorPad*, GstQuery*, GstQuery* query) {
+  return propose_pool(query);
+}
+
+GstBuffer* clip(GstAggregator* element, GstAggregatorPad* pad, GstBuffer* buffer) {
+  return state_of(element).stream.clip(pad, buffer);
+}
+
+GstFlowReturn aggregate(GstAggregator* element, gboolean timeout) {
+  try {
+    return state_of(element).stream.aggregate(timeout);
+  } catch (const std::exception& error) {
+    GST_ELEMENT_ERROR(element, LIBRARY, FAILED, ("%s", error.what()), (nullptr));
+    return GST_FLOW_ERROR;
+  }
+}
+
+GstClockTime get_next_time(GstAggregator* element) { return state_of(element).stream.next_time(); }
+
+// ---- the class
+
+GstAggregatorPad* add_pad(GstDigfusion* self, const char* name) {
+  GstPadTemplate* pad_template = gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(self), name);
+  auto* pad = static_cast<GstPad*>(g_object_new(GST_TYPE_AGGREGATOR_PAD, "name", name, "direction",
+                                                GST_PAD_SINK, "template", pad_template, nullptr));
+  gst_element_add_pad(GST_ELEMENT(self), pad);
+  return GST_AGGREGATOR_PAD(pad);
+}
+
+void finalize(GObject* object) {
+  delete GST_DIGFUSION(object)->state;
+  G_OBJECT_CLASS(gst_digfusion_parent_class)->finalize(object);
+}
+
+}  // namespace
+}  // namespace digfusion
+
+static void gst_digfusion_init(GstDigfusion* self) {
+  GstAggregatorPad* visible = digfusion::add_pad(self, "visible");
+  GstAggregatorPad* infrared = digfusion::add_pad(self, "infrared");
+  self->state = new digfusion::State(GST_AGGREGATOR(self), visible, infrared);
+}
+
+static void gst_digfusion_class_init(GstDigfusionClass* klass) {
+  GST_DEBUG_CATEGORY_INIT(digfusion_debug, "digfusion", 0, "diffusion fusion of visible and infrared video");
+
+  auto* object_class = G_OBJECT_CLASS(klass);
+  object_class->set_property = digfusion::set_property;
+  object_class->get_property = digfusion::get_property;
+  object_class->finalize = digfusion::finalize;
+  digfusion::install_properties(object_class);
+
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  element_class->change_state = digfusion::change_state;
+  for (auto* pad_template :
+       {&digfusion::visible_template, &digfusion::infrared_template, &digfusion::src_template})
+    gst_element_class_add_static_pad_template_with_gtype(element_class, pad_template,
+                                                         GST_TYPE_AGGREGATOR_PAD);
+  gst_element_class_set_static_metadata(
+      element_class, "Diffusion fusion of visible and infrared video", "Filter/Effect/Video/Compositor",
+      "Fuses a visible and an infrared video stream by diffusion information gain (Dig2DIG)",
+      "The digfusion authors");
+
+  auto* aggregator_class = GST_AGGREGATOR_CLASS(klass);
+  aggregator_class->start = digfusion::start;
+  aggregator_class->stop = digfusion::stop;
+  aggregator_class->sink_event = digfusion::sink_event;
+  aggregator_class->sink_query = digfusion::sink_query;
+  aggregator_class->src_query = digfusion::src_query;
+  aggregator_class->update_src_caps = digfusion::update_src_caps;
+  aggregator_class->decide_allocation = digfusion::decide_allocation;
+  aggregator_class->propose_allocation = digfusion::propose_allocation;
+  aggregator_class->clip = digfusion::clip;
+  aggregator_class->aggregate = digfusion::aggregate;
+  aggregator_class->get_next_time = digfusion::get_next_time;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The source of one view of a generated scene: digtestsrc's child. Not registered as an element of its own.
+#pragma once
+
+#include <gst/base/gstpushsrc.h>
+
+#include <cstdint>
+
+#include "core/scene/pattern.h"
+
+namespace digfusion {
+
+enum class View { visible, infrared };
+
+/// Caps of either view, its preferred format first.
+const char* view_caps(View view);
+
+}  // namespace digfusion
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_DIG_TEST_VIEW (gst_dig_test_view_get_type())
+G_DECLARE_FINAL_TYPE(GstDigTestView, gst_dig_test_view, GST, DIG_TEST_VIEW, GstPushSrc)
+
+G_END_DECLS
+
+/// A floating element with the view's name.
+GstElement* gst_dig_test_view_new(digfusion::View view);
+/// From the next frame on. Thread-safe.
+void gst_dig_test_view_set_scene(GstDigTestView* self, digfusion::scene::Pattern pattern, std::uint64_t seed);
+/// Where a view that isn't running yet starts: 0, or the running view's position when it joins late.
+void gst_dig_test_view_start_at(GstDigTestView* self, GstClockTime position);
+/// The stream time of the next frame.
+GstClockTime gst_dig_test_view_position(GstDigTestView* self);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The streaming thread's part of the element: takes pictures from the two sink pads, pairs them, has them
+// fused and sends them on.
+#pragma once
+
+#include <gst/base/gstaggregator.h>
+#include <gst/video/video.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugin/pairing.h"
+#include "plugin/properties.h"
+#include "plugin/session.h"
+#include "plugin/settings.h"
+
+namespace digfusion {
+
+struct BufferUnref {
+  void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
+};
+using BufferRef = std::unique_ptr<GstBuffer, BufferUnref>;
+
+/// Every method is for the streaming thread, but flush_started(), flush_stopped(), next_time() and counts(),
+/// which are for any, and start() and stop(), which are for state changes while there is no streaming thread.
+class FusionStream {
+ public:
+  /// Borrows everything; all of it lives as long as the element.
+  FusionStream(GstAggregator* element, GstAggregatorPad* visible, GstAggregatorPad* infrared,
+               Settings& settings, Session& session);
+
+  void start();
+  void stop();
+
+  /// Caps of a sink pad, in the order of its buffers. False when they are no video that can be fused.
+  bool set_caps(GstAggregatorPad* pad, GstCaps* caps);
+  /// The visible stream's caps, or null before them.
+  GstCaps* output_caps() const { return visible_.caps; }
+  bool decide_allocation(GstQuery* query);
+  GstBuffer* clip(GstAggregatorPad* pad, GstBuffer* buffer) const;
+
+  /// Sends an event of the visible stream downstream, in order with the pictures. Takes the event.
+  void forward(GstEvent* event);
+
+  /// One step: at most one picture goes downstream. `timeout`: in a live pipeline, no more waiting.
+  GstFlowReturn aggregate(bool timeout);
+
+  void flush_started();
+  void flush_stopped();
+  /// When the next picture is due.
+  GstClockTime next_time() const;
+  StreamCounts counts() const;
+
+ private:
+  struct Input {
+    GstAggregatorPad* pad = nullptr;
+    GstCaps* caps = nullptr;  ///< owned
+    GstVideoInfo info;
+    std::int64_t end = 0;  ///< running time where the last picture with a timestamp ended
+  };
+  struct Held {
+    BufferRef buffer;
+    GstVideoInfo info;  ///< the caps may have changed since it came
+    Slot slot;
+  };
+  /// What becomes of a visible picture.
+  enum class Fate {
+    fuse,     ///< with the infrared picture that was found
+    wait,     ///< for more infrared
+    missing,  ///< there should be an infrared picture, but there is none near enough
+    ended     ///< the infrared stream has ended
+  };
+
+  Slot slot_of(const Input& input, GstBuffer* buffer) const;
+  /// Finds the infrared picture for a visible one; see pairing.h.
+  Fate find_partner(const Slot& visible, bool timeout, Held& partner);
+  Fate use_held(Held& partner);
+  Fate use_first(BufferRef first, const Slot& slot, const Slot& visible, Held& partner);
+  Fate without_next(const Slot& visible, Held& partner);
+  /// Takes the first infrared picture out of the queue and into hand.
+  void advance(const Slot& slot);
+
+  GstFlowReturn visible_ended();
+  GstFlowReturn send_gap();
+  GstFlowReturn fuse_and_send(BufferRef visible, const Held& infrared);
+  Status fuse(GstBuffer* visible, const Held& infrared, GstBuffer* output);
+  GstFlowReturn new_output(GstBuffer* visible, BufferRef& output);
+  GstFlowReturn fail(BufferRef visible, const Status& status);
+  GstFlowReturn pass_through(BufferRef visible);
+  GstFlowReturn send(BufferRef buffer);
+  void warn(const char* reason);
+  void forget();
+
+  GstAggregator* element_;
+  Settings& settings_;
+  Session& session_;
+  Input visible_, infrared_;
+  std::optional<Held> held_;
+  /// The queue's first infrared picture, when it has been fused and is still there.
+  GstBuffer* first_used_ = nullptr;  ///< compared only, never read
+
+  std::vector<GstEvent*> pending_;  ///< owned; to be sent before the first picture
+  bool downstream_video_meta_ = false;
+  bool sent_ = false;                          ///< something since the start or the last flush
+  bool had_infrared_ = false;                  ///< since the start
+  bool told_infrared_end_ = false;             ///< since the start or the last flush
+  std::optional<std::int64_t> first_visible_;  ///< running time, while no infrared picture has come
+  unsigned failures_in_row_ = 0;
+  std::int64_t last_warning_ = 0;  ///< monotonic microseconds; 0: none yet
+  unsigned unwarned_ = 0;          ///< failures since then
+
+  std::atomic<bool> forget_{false};
+  std::atomic<guint64> frames_{0}, dropped_{0}, passed_through_{0}, failures_{0};
+};
+
+}  // namespace digfusion

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plugin/settings.h"
+
+#include <utility>
+
+namespace digfusion {
+
+Parameters Settings::parameters() const {
+  const std::lock_guard lock(mutex_);
+  return parameters_;
+}
+
+std::optional<std::string> Settings::set(const ParameterSpec& spec, const Value& value,
+                                         std::vector<const ParameterSpec*>& changed) {
+  const std::lock_guard lock(mutex_);
+  const Parameters before = parameters_;
+  if (auto message = digfusion::set(parameters_, spec, value)) return message;
+  if (parameters_ == before) return {};
+  changed_ = true;
+  for (const ParameterSpec& row : parameter_table())
+    if (&row != &spec && row.get(parameters_) != row.get(before)) changed.push_back(&row);
+  return {};
+}
+
+std::optional<Parameters> Settings::take_changes() {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(changed_, false)) return {};
+  return parameters_;
+}
+
+void Settings::mark_changed() {
+  const std::lock_guard lock(mutex_);
+  changed_ = true;
+}
+
+EosPolicy Settings::eos_policy() const {
+  const std::lock_guard lock(mutex_);
+  return eos_policy_;
+}
+
+void Settings::set_eos_policy(EosPolicy policy) {
+  const std::lock_guard lock(mutex_);
+  eos_policy_ = policy;
+}
+
+unsigned Settings::max_failures() const {
+  const std::lock_guard lock(mutex_);
+  return max_failures_;
+}
+
+void Settings::set_max_failures(unsigned count) {
+  const std::lock_guard lock(mutex_);
+  max_failures_ = count;
+}
+
+}  // namespace digfusion

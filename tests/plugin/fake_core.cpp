@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "tests/plugin/fake_core.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+
+namespace digfusion::test {
+namespace {
+
+FakeCoreLog fake_log;
+
+int number_from(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text && *text ? std::atoi(text) : otherwise;
+}
+
+void sleep_ms(int ms) {
+  if (ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+}
+
+Status failure(ErrorCode code, const std::string& message) {
+  Status status;
+  status.code = code;
+  std::snprintf(status.message, sizeof status.message, "%s", message.c_str());
+  return status;
+}
+
+std::uint8_t* sample_at(const Image& image, const Component& c, int x, int y) {
+  return image.plane[c.plane].data + y * image.plane[c.plane].stride + c.offset +
+         static_cast<std::ptrdiff_t>(x) * c.pixel_stride;
+}
+
+/// As 8 bits.
+int read(const Image& image, const Component& c, int x, int y) {
+  const std::uint8_t* at = sample_at(image, c, x, y);
+  if (c.depth == 8) return *at;
+  return ((at[0] | at[1] << 8) >> c.shift) >> (c.depth - 8);
+}
+
+void write(const Image& image, const Component& c, int x, int y, int value) {
+  std::uint8_t* at = sample_at(image, c, x, y);
+  if (c.depth == 8) {
+    *at = static_cast<std::uint8_t>(value);
+  } else {
+    const int word = value << (c.depth - 8) << c.shift;
+    at[0] = static_cast<std::uint8_t>(word);
+    at[1] = static_cast<std::uint8_t>(word >> 8);
+  }
+}
+
+int shifted(int size, int sub) { return (size + (1 << sub) - 1) >> sub; }
+
+class FakeFuser final : public StreamFuser {
+ public:
+  FakeFuser() { ++fake_log.alive; }
+  ~FakeFuser() override { --fake_log.alive; }
+
+  Status load(const Parameters& parameters, LogSink, void*) noexcept override {
+    const Call call(*this);
+    ++fake_log.loads;
+    sleep_ms(number_from("DIGFUSION_FAKE_LOAD_MS", 0));
+    if (const char* error = std::getenv("DIGFUSION_FAKE_LOAD_ERROR"); error && *error)
+      return failure(ErrorCode::model, error);
+    fake_log.sharpness = parameters.sharpness;
+    return {};
+  }
+
+  Status configure(const Parameters& parameters) noexcept override {
+    const Call call(*this);
+    ++fake_log.configures;
+    fake_log.sharpness = parameters.sharpness;
+    return {};
+  }
+
+  Status warm_up(int width, int height) noexcept override {
+    const Call call(*this);
+    ++fake_log.warm_ups;
+    fake_log.warm_width = width;
+    fake_log.warm_height = height;
+    return {};
+  }
+
+  Status fuse(const Image* sources, std::size_t count, const Image& output) noexcept override {
+    const Call call(*this);
+    ++fake_log.fusions;
+    sleep_ms(fuse_ms_);
+    if (failures_left_ != 0) {
+      if (failures_left_ > 0) --failures_left_;
+      return failure(ErrorCode::invalid_argument, "the fake core was told to fail");
+    }
+    if (count != 2 || output.components != sources[0].components || output.width != sources[0].width ||
+        output.height != sources[0].height)
+      return failure(ErrorCode::invalid_argument, "the output isn't like the visible picture");
+    const Image& visible = sources[0];
+    const Image& infrared = sources[1];
+    for (int i = 0; i < visible.components; ++i) {
+      const Component& c = visible.component[i];
+      const bool is_luma = visible.is_rgb ? i < 3 : i == 0;
+      for (int y = 0; y < shifted(visible.height, c.h_sub); ++y)
+        for (int x = 0; x < shifted(visible.width, c.w_sub); ++x) {
+          const bool lower = is_luma && y >= visible.height / 2;
+          const int value = lower ? read(infrared, infrared.component[0], x * infrared.width / visible.width,
+                                         y * infrared.height / visible.height)
+                                  : read(visible, c, x, y);
+          write(output, output.component[i], x, y, value);
+        }
+    }
+    ++frames_;
+    return {};
+  }
+
+  void reset() noexcept override {
+    const Call call(*this);
+    ++fake_log.resets;
+  }
+
+  Statistics statistics() const noexcept override {
+    Statistics statistics;
+    statistics.frames = frames_;
+    statistics.evaluations = 2;
+    statistics.stages = 1;
+    statistics.stage[0] = {"total", 1.5, 2.5};
+    std::strcpy(statistics.device, "fake");
+    std::strcpy(statistics.precision, "float32");
+    std::strcpy(statistics.model, "none");
+    return statistics;
+  }
+
+ private:
+  struct Call {
+    explicit Call(FakeFuser& fuser) : busy(fuser.busy_) {
+      if (busy.exchange(true)) ++fake_log.overlaps;
+    }
+    ~Call() { busy = false; }
+    std::atomic<bool>& busy;
+  };
+
+  std::atomic<bool> busy_{false};
+  std::uint64_t frames_ = 0;
+  int failures_left_ = number_from("DIGFUSION_FAKE_FAIL", 0);
+  int fuse_ms_ = number_from("DIGFUSION_FAKE_FUSE_MS", 0);
+};
+
+}  // namespace
+}  // namespace digfusion::test
+
+extern "C" {
+
+__attribute__((visibility("default"))) digfusion::test::FakeCoreLog* digfusion_fake_core_log() {
+  return &digfusion::test::fake_log;
+}
+
+__attribute__((visibility("default"))) std::uint32_t digfusion_abi_version() {
+  return static_cast<std::uint32_t>(
+      digfusion::test::number_from("DIGFUSION_FAKE_ABI", static_cast<int>(digfusion::abi_version)));
+}
+
+__attribute__((visibility("default"))) digfusion::StreamFuser* digfusion_create(std::uint32_t abi_version,
+                                                                                std::size_t parameters_size,
+                                                                                digfusion::Status* status) {
+  if (abi_version != digfusion::abi_version || parameters_size != sizeof(digfusion::Parameters)) {
+    *status = digfusion::test::failure(digfusion::ErrorCode::invalid_argument, "wrong interface version");
+    return nullptr;
+  }
+  return new digfusion::test::FakeFuser;
+}
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A core without a network, for tests of the element's behaviour. Its picture is a split screen: the upper
+// half is the visible picture, the lower half the infrared luma (nearest sample), so a test sees what was
+// fused with what. Environment variables make it misbehave; they are read when the fuser is created.
+//   DIGFUSION_FAKE_ABI         interface version that it reports
+//   DIGFUSION_FAKE_LOAD_ERROR  load() fails with this message (ErrorCode::model)
+//   DIGFUSION_FAKE_LOAD_MS     how long load() takes
+//   DIGFUSION_FAKE_FUSE_MS     how long fuse() takes
+//   DIGFUSION_FAKE_FAIL        so many first calls of fuse() fail; -1: all
+#pragma once
+
+#include <atomic>
+
+#include "core/interface/interface.h"
+
+namespace digfusion::test {
+
+/// What happened to all fusers of the process.
+struct FakeCoreLog {
+  std::atomic<int> alive, loads, configures, warm_ups, fusions, resets;
+  std::atomic<int>
+      overlaps;  ///< calls that overlapped another of the same fuser, which the interface forbids
+  std::atomic<int> warm_width, warm_height;
+  std::atomic<double> sharpness;  ///< of the last load() or configure()
+};
+
+}  // namespace digfusion::test
+
+extern "C" digfusion::test::FakeCoreLog* digfusion_fake_core_log();

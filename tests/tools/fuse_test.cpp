@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// `digfusion fuse`: what it makes of good pictures. That they equal the element's is tested in
+// tests/pipeline.
+#include <opencv2/imgproc.hpp>
+
+#include "core/tools/pictures.h"
+#include "tests/tools/program.h"
+
+namespace fs = std::filesystem;
+
+namespace digfusion::tools {
+namespace {
+
+class Fuse : public ProgramTest {
+ protected:
+  /// Fuses two files into `output` and reads that; empty when it failed.
+  cv::Mat fuse(const std::string& visible, const std::string& infrared, const std::string& output,
+               const Words& more = {}) {
+    Words words = {"fuse", "--visible", visible, "--infrared", infrared, "--output", at(output), "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProcessResult result = digfusion(words);
+    expect_success(result);
+    EXPECT_EQ(result.out, "");
+    return result.exit_code == 0 ? read_picture(at(output)) : cv::Mat();
+  }
+};
+
+TEST_F(Fuse, GivesBackAPictureFusedWithItselfInEveryDepthAndColour) {
+  for (const int type : {CV_8UC1, CV_8UC3, CV_8UC4, CV_16UC1, CV_16UC3, CV_16UC4}) {
+    const cv::Mat original = picture(type, type);
+    const std::string file = write("same.png", original);
+    const cv::Mat fused = fuse(file, file, "fused.png");
+    ASSERT_EQ(fused.type(), original.type());
+    EXPECT_LE(cv::norm(fused, original, cv::NORM_INF), CV_MAT_DEPTH(type) == CV_16U ? 1 : 0) << type;
+  }
+}
+
+TEST_F(Fuse, KeepsDifferencesOfColoursAndAlphaOfTheVisiblePicture) {
+  // Dark enough that nothing is clipped.
+  const cv::Mat visible = picture(1, CV_8UC4) / 4 + cv::Scalar(60, 80, 100, 0);
+  const cv::Mat fused = fuse(write("v.png", visible), write("i.png", picture(2)), "fused.png");
+  ASSERT_EQ(fused.type(), CV_8UC4);
+  EXPECT_FALSE(equal(fused, visible));
+  cv::Mat before[4], after[4];
+  cv::split(visible, before);
+  cv::split(fused, after);
+  EXPECT_TRUE(equal(before[3], after[3]));
+  cv::Mat change[3];
+  for (int c = 0; c < 3; ++c) cv::subtract(after[c], before[c], change[c], {}, CV_16S);
+  EXPECT_TRUE(equal(change[0], change[1]));
+  EXPECT_TRUE(equal(change[0], change[2]));
+}
+
+TEST_F(Fuse, TakesTheLumaOfAColouredInfraredPicture) {
+  const cv::Mat colour = picture(2, CV_8UC3);
+  cv::Mat gray;
+  cv::cvtColor(colour, gray, cv::COLOR_BGR2GRAY);
+  const std::string visible = write("v.png", picture(1));
+  EXPECT_TRUE(
+      equal(fuse(visible, write("c.png", colour), "a.png"), fuse(visible, write("g.png", gray), "b.png")));
+}
+
+TEST_F(Fuse, FitsAnInfraredPictureOfAnotherSizeAndDepth) {
+  const std::string visible = write("v.tif", picture(1, CV_8UC1, {50, 37}));
+  const cv::Mat fused = fuse(visible, write("i.tiff", picture(2, CV_16UC1, {33, 80})), "fused.bmp");
+  EXPECT_EQ(fused.size(), cv::Size(50, 37));
+  EXPECT_EQ(fused.type(), CV_8UC1);
+}
+
+TEST_F(Fuse, FusesFoldersByStemAndWritesPngForJpeg) {
+  write("v/a.jpg", picture(1, CV_8UC3));
+  write("v/b.tif", picture(2, CV_16UC1));
+  write("i/a.png", picture(3));
+  write("i/b.bmp", picture(4, CV_8UC1, {32, 24}));
+  write("out/deep/b.tif", std::string("an older file"));
+  const ProcessResult result = digfusion({"fuse", "--visible", at("v"), "--infrared", at("i"), "--output",
+                                          at("out/deep"), "--precision", "float32"});
+  expect_success(result);
+  EXPECT_EQ(read_picture(at("out/deep/a.png")).type(), CV_8UC3);
+  EXPECT_EQ(read_picture(at("out/deep/b.tif")).type(), CV_16UC1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(at("out/deep")), {}), 2);
+  for (const char* part :
+       {"fused 2 of 2 pictures on cpu in float32", "student.safetensors", "ms a picture (read ", "fuse "})
+    expect_part(result.out, part);
+}
+
+TEST_F(Fuse, MakesTheFolderOfASinglePicture) {
+  const std::string v = write("v.jpg", picture(1)), i = write("i.png", picture(2));
+  EXPECT_FALSE(fuse(v, i, "new/folder/fused.png").empty());
+  // A folder as output is given the visible picture's name.
+  expect_success(digfusion({"fuse", "--visible", v, "--infrared", i, "--output", at("other/"), "-q"}));
+  EXPECT_TRUE(equal(read_picture(at("other/v.png")), read_picture(at("new/folder/fused.png"))));
+}
+
+TEST_F(Fuse, RunsThePapersSamplingEndToEnd) {
+  const std::string v = write("v.png", picture(1)), i = write("i.png", picture(2));
+  const ProcessResult result =
+      digfusion({"fuse", "--visible", v, "--infrared", i, "--output", at("f.png"), "--preset", "paper"});
+  expect_success(result);
+  expect_part(result.out, "denoiser.safetensors");
+  const cv::Mat fused = read_picture(at("f.png")), average = (picture(1) + picture(2)) / 2;
+  cv::Mat smooth, smooth_average;
+  cv::GaussianBlur(fused, smooth, {}, 4);
+  cv::GaussianBlur(average, smooth_average, {}, 4);
+  // Equal weights within a few percent, by τ = 1: large structure is near the average.
+  EXPECT_LT(cv::norm(smooth, smooth_average, cv::NORM_L1) / double(fused.total()), 40);
+  EXPECT_FALSE(equal(fused, picture(1)));
+}
+
+TEST_F(Fuse, AppliesThePresetBeforeTheOtherParametersWhateverTheirOrder) {
+  const std::string v = write("v.png", picture(1)), i = write("i.png", picture(2));
+  const cv::Mat before = fuse(v, i, "a.png", {"--steps", "3", "--preset", "paper"});
+  const cv::Mat after = fuse(v, i, "b.png", {"--preset", "paper", "--steps", "3"});
+  const cv::Mat spelled =
+      fuse(v, i, "c.png",
+           {"--method", "guided", "--steps", "3", "--temperature", "1", "--draws", "1", "--smoothing", "0"});
+  EXPECT_TRUE(equal(before, after));
+  EXPECT_TRUE(equal(before, spelled));
+  EXPECT_FALSE(equal(before, fuse(v, i, "d.png", {"--preset", "paper", "--steps", "4"})));
+}
+
+TEST_F(Fuse, GivesTheSameBytesForTheSameSeedAndThreads) {
+  const std::string v = write("v.png", picture(1)), i = write("i.png", picture(2));
+  const auto bytes = [&](const char* output, const char* seed) {
+    fuse(v, i, output,
+         {"--method", "bandwise", "--levels", "200", "--draws", "2", "--threads", "1", "--seed", seed});
+    return read_text(at(output));
+  };
+  const std::string first = bytes("a.png", "7");
+  EXPECT_EQ(first, bytes("b.png", "7"));
+  EXPECT_NE(first, bytes("c.png", "8"));
+}
+
+}  // namespace
+}  // namespace digfusion::tools
