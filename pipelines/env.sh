@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# `. pipelines/env.sh` (bash): GStreamer finds the elements of the build folder, the shell the program `digfusion`.
+# Not needed after `meson install`.
+digfusion_build=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build
+export GST_PLUGIN_PATH=$digfusion_build/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
+export PATH=$digfusion_build/core/tools:$PATH
+# LibTorch's threads spin while they wait, in the way of decoders and encoders on the same cores.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+unset digfusion_build
