@@ -11,9 +11,22 @@
 namespace digfusion {
 namespace {
 
-class Guided : public FusionMethod {
+/// What methods that evaluate a denoiser have in common.
+class DenoiserMethod : public FusionMethod {
  public:
-  explicit Guided(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
+  explicit DenoiserMethod(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
+
+  std::int64_t multiple() const override { return denoiser_->multiple(); }
+  std::uint64_t evaluations() const override { return evaluations_; }
+
+ protected:
+  std::shared_ptr<const Denoiser> denoiser_;
+  std::uint64_t evaluations_ = 0;
+};
+
+class Guided : public DenoiserMethod {
+ public:
+  using DenoiserMethod::DenoiserMethod;
 
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     Evaluator evaluator(*denoiser_);
@@ -21,17 +34,11 @@ class Guided : public FusionMethod {
     evaluations_ = evaluator.evaluations();
     return fused;
   }
-  std::int64_t multiple() const override { return denoiser_->multiple(); }
-  std::uint64_t evaluations() const override { return evaluations_; }
-
- private:
-  std::shared_ptr<const Denoiser> denoiser_;
-  std::uint64_t evaluations_ = 0;
 };
 
-class Bandwise : public FusionMethod {
+class Bandwise : public DenoiserMethod {
  public:
-  explicit Bandwise(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
+  using DenoiserMethod::DenoiserMethod;
 
   void check(const Parameters& p) const override {
     const auto levels = parse_levels(p.levels.view());
@@ -49,12 +56,6 @@ class Bandwise : public FusionMethod {
     const at::Tensor gains = box_filter(level_gains(estimates.distance), p.smoothing);
     return combine_bands(sources, estimates.mean, power_weights(gains, p.sharpness, 1), p.base);
   }
-  std::int64_t multiple() const override { return denoiser_->multiple(); }
-  std::uint64_t evaluations() const override { return evaluations_; }
-
- private:
-  std::shared_ptr<const Denoiser> denoiser_;
-  std::uint64_t evaluations_ = 0;
 };
 
 class Amortised : public FusionMethod {

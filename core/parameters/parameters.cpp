@@ -99,9 +99,11 @@ constexpr Choice extents[] = {
     choice(Extent::global, "global", "One weight for a whole picture"),
 };
 constexpr Choice bases[] = {
-    choice(Base::average, "average", "The mean of the sources: lowest error, a dark infrared background dims the picture"),
+    choice(Base::average, "average",
+           "The mean of the sources: lowest error, a dark infrared background dims the picture"),
     choice(Base::mixed, "mixed", "Halfway between average and maximum"),
-    choice(Base::maximum, "maximum", "The brighter source: keeps the visible brightness and adds hot targets"),
+    choice(Base::maximum, "maximum",
+           "The brighter source: keeps the visible brightness and adds hot targets"),
 };
 constexpr Choice precisions[] = {
     choice(Precision::automatic, "auto", "bfloat16 where the device computes it at full rate, else float32"),
@@ -121,34 +123,37 @@ constexpr auto ready = Mutability::ready;
 using P = Parameters;
 
 constexpr ParameterSpec table[] = {
-    row<&P::preset>("preset", "Preset",
-                    "Sets several parameters at once; those given after it override it", playing, presets),
+    row<&P::preset>("preset", "Preset", "Sets several parameters at once; those given after it override it",
+                    playing, presets),
     row<&P::method>("method", "Fusion method", "How the pictures are fused", playing, methods),
     row<&P::model>("model", "Denoiser file",
                    "Denoiser weights, a safetensors file; empty for the embedded luma denoiser", ready),
     row<&P::student>("student", "Student file",
-                     "Weights of the amortised student, a safetensors file; empty for the embedded one", ready),
+                     "Weights of the amortised student, a safetensors file; empty for the embedded one",
+                     ready),
     row<&P::device>("device", "Device",
                     "Where to compute: auto (CUDA where it works, else the CPU), cpu, cuda or cuda:N", ready),
     row<&P::precision>("precision", "Precision", "Number format of the networks", ready, precisions),
     row<&P::threads>("threads", "Threads", "CPU threads for one frame; 0 for one each core", ready, 0, 256),
-    row<&P::seed>("seed", "Seed", "Seed of the noise fields; the same seed gives the same picture", playing, 0,
-                  9007199254740991.0),
+    row<&P::seed>("seed", "Seed", "Seed of the noise fields; the same seed gives the same picture", playing,
+                  0, 9007199254740991.0),
     row<&P::steps>("steps", "Sampling steps", "Reverse diffusion steps of method=guided", playing, 1, 1000),
     row<&P::sampler>("sampler", "Sampler", "Reverse diffusion step of method=guided", playing, samplers),
     row<&P::eta>("eta", "DDIM eta",
-                 "Noise that a DDIM step adds: 0 for none (deterministic), 1 for as much as DDPM", playing, 0, 1),
-    row<&P::spacing>("spacing", "Step spacing", "How the steps of method=guided are spread over the noise levels",
-                     playing, spacings),
+                 "Noise that a DDIM step adds: 0 for none (deterministic), 1 for as much as DDPM", playing, 0,
+                 1),
+    row<&P::spacing>("spacing", "Step spacing",
+                     "How the steps of method=guided are spread over the noise levels", playing, spacings),
     row<&P::guidance>("guidance", "Guidance", "How strongly a step of method=guided is pulled to the sources",
                       playing, guidances),
-    row<&P::guidance_scale>("guidance-scale", "Guidance scale",
-                            "Pull of a step with guidance=constant: 0 for none, 1 for the weighted sources alone",
-                            playing, 0, 1),
-    row<&P::sensor_noise>("sensor-noise", "Sensor noise",
-                          "Assumed noise λ of the sources with guidance=posterior, on a scale where black is -1 "
-                          "and white 1",
-                          playing, 1e-4, 10),
+    row<&P::guidance_scale>(
+        "guidance-scale", "Guidance scale",
+        "Pull of a step with guidance=constant: 0 for none, 1 for the weighted sources alone", playing, 0, 1),
+    row<&P::sensor_noise>(
+        "sensor-noise", "Sensor noise",
+        "Assumed noise λ of the sources with guidance=posterior, on a scale where black is -1 "
+        "and white 1",
+        playing, 1e-4, 10),
     row<&P::interval>("interval", "Information gain interval",
                       "S of equation (8), in sampling steps: weights are computed every so many steps of "
                       "method=guided",
@@ -157,25 +162,29 @@ constexpr ParameterSpec table[] = {
                          "τ of equation (11): the softmax over information gains; 1 is the paper's, less is "
                          "more decided",
                          playing, 1e-6, 1e6),
-    row<&P::distance>("distance", "Distance", "l of equation (8): what information gain is measured in", playing,
-                      distances),
-    row<&P::extent>("extent", "Extent", "Whether method=guided weighs pixels or whole pictures", playing, extents),
+    row<&P::distance>("distance", "Distance", "l of equation (8): what information gain is measured in",
+                      playing, distances),
+    row<&P::extent>("extent", "Extent", "Whether method=guided weighs pixels or whole pictures", playing,
+                    extents),
     row<&P::draws>("draws", "Noise draws",
                    "Noise fields over which methods guided and bandwise average the information gain; even "
                    "numbers use antithetic pairs",
                    playing, 1, 256),
     row<&P::smoothing>("smoothing", "Smoothing radius",
-                       "Radius in pixels of the box filter over information gain maps; 0 for none", playing, 0, 64),
-    row<&P::levels>("levels", "Noise levels",
-                    "Timesteps of method=bandwise, strictly falling, with commas between; method=amortised has "
-                    "those that its student was trained for",
-                    playing),
+                       "Radius in pixels of the box filter over information gain maps; 0 for none", playing,
+                       0, 64),
+    row<&P::levels>(
+        "levels", "Noise levels",
+        "Timesteps of method=bandwise, strictly falling, with commas between; method=amortised has "
+        "those that its student was trained for",
+        playing),
     row<&P::sharpness>("sharpness", "Sharpness",
                        "Exponent γ of the weights of methods bandwise and amortised: 1 blends, more decides",
                        playing, 0.1, 16),
     row<&P::base>("base", "Base", "Coarsest band of methods bandwise and amortised", playing, bases),
     row<&P::infrared_fit>("infrared-fit", "Infrared fit",
-                          "How an infrared picture of another aspect ratio meets the visible one", playing, fits),
+                          "How an infrared picture of another aspect ratio meets the visible one", playing,
+                          fits),
 };
 
 struct Setting {
@@ -204,16 +213,18 @@ std::string number(double value) {
 std::string allowed(const ParameterSpec& spec) {
   if (spec.is_choice()) {
     std::string text = "one of";
-    for (const Choice& c : spec.choices) text += std::string(c.value == spec.choices[0].value ? " " : ", ") + c.nick;
+    for (const Choice& c : spec.choices)
+      text += std::string(c.value == spec.choices[0].value ? " " : ", ") + c.nick;
     return text;
   }
   if (spec.is_text()) return "text";
-  return std::string(spec.is_integer() ? "a whole number" : "a number") + " from " + number(spec.minimum) + " to " +
-         number(spec.maximum);
+  return std::string(spec.is_integer() ? "a whole number" : "a number") + " from " + number(spec.minimum) +
+         " to " + number(spec.maximum);
 }
 
 std::string refusal(const ParameterSpec& spec, std::string_view given) {
-  return std::string("parameter ") + spec.name + ": " + quoted(given) + " is not allowed; give " + allowed(spec);
+  return std::string("parameter ") + spec.name + ": " + quoted(given) + " is not allowed; give " +
+         allowed(spec);
 }
 
 std::optional<std::string> check(const ParameterSpec& spec, const Value& value) {
@@ -306,7 +317,8 @@ std::string to_text(const ParameterSpec& spec, const Value& value) {
 std::variant<Levels, std::string> parse_levels(std::string_view text) {
   const auto message = [&] {
     return "parameter levels: " + quoted(text) +
-           " is not allowed; give 1 to 16 strictly falling timesteps from 999 to 1 with commas between, such as " +
+           " is not allowed; give 1 to 16 strictly falling timesteps from 999 to 1 with commas between, such "
+           "as " +
            quoted(Parameters{}.levels.view());
   };
   Levels levels;

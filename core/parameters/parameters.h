@@ -137,17 +137,17 @@ std::span<const ParameterSpec> parameter_table();
 /// The row of that name, or null.
 const ParameterSpec* find_parameter(std::string_view name);
 
-/// Sets one parameter. Returns a message that names parameter, value and allowed values when it is out of range
-/// or of the wrong kind (`parameters` is then unchanged), or nothing when all is well.
-/// Setting `preset` sets every parameter of that preset, and the ones that any other preset sets to defaults.
+/// Sets one parameter. Returns a message that names parameter, value and allowed values when it is out of
+/// range or of the wrong kind (`parameters` is then unchanged), or nothing when all is well. Setting `preset`
+/// sets every parameter of that preset, and the ones that any other preset sets to defaults.
 [[nodiscard]] std::optional<std::string> set(Parameters& parameters, const ParameterSpec& spec,
                                              const Value& value);
 /// The same from text, as a command line gives it.
 [[nodiscard]] std::optional<std::string> set(Parameters& parameters, std::string_view name,
                                              std::string_view text);
 
-/// The message that set() would give for the first parameter out of its range, or nothing: for parameters that came as
-/// bytes.
+/// The message that set() would give for the first parameter out of its range, or nothing: for parameters
+/// that came as bytes.
 [[nodiscard]] std::optional<std::string> check(const Parameters& parameters);
 
 /// The value as a user would type it ("0.5", "amortised").
