@@ -63,10 +63,14 @@ GST_ELEMENT_REGISTER_DEFINE(digfusion, "digfusion", GST_RANK_NONE, GST_TYPE_DIGF
 namespace digfusion {
 namespace {
 
-#define DIGFUSION_CAPS                                                                                      \
+#define DIGFUSION_FORMATS                                                                                   \
   "video/x-raw, format = (string) { I420, NV12, YV12, Y42B, Y444, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, " \
-  "xBGR, RGBA, BGRA, ARGB, ABGR, GRAY8, GRAY16_LE, P010_10LE, I420_10LE }, width = (int) [ 16, 4096 ], "    \
-  "height = (int) [ 16, 4096 ], framerate = " GST_VIDEO_FPS_RANGE
+  "xBGR, RGBA, BGRA, ARGB, ABGR, GRAY8, GRAY16_LE, P010_10LE, I420_10LE }, framerate = " GST_VIDEO_FPS_RANGE
+
+// Up to 4096×2160, either way round: what the core takes.
+#define DIGFUSION_CAPS                                                                              \
+  DIGFUSION_FORMATS ", width = (int) [ 16, 4096 ], height = (int) [ 16, 2160 ]; " DIGFUSION_FORMATS \
+                    ", width = (int) [ 16, 2160 ], height = (int) [ 16, 4096 ]"
 
 // The stream that leads: its pictures give the output's timing, size, format and colours.
 GstStaticPadTemplate visible_template =

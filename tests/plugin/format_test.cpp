@@ -80,6 +80,7 @@ TEST(Negotiation, TheVisiblePadOffersWhatDownstreamTakes) {
 TEST(Negotiation, CapsThatCannotBeFusedAreRefused) {
   for (const char* text : {"video/x-raw, format=GRAY8, width=15, height=64, framerate=25/1",
                            "video/x-raw, format=GRAY8, width=64, height=4097, framerate=25/1",
+                           "video/x-raw, format=GRAY8, width=2161, height=2161, framerate=25/1",
                            "video/x-raw, format=v210, width=64, height=64, framerate=25/1", "video/x-h264"}) {
     Rig rig;
     for (const char* name : {"visible", "infrared"}) {
@@ -90,6 +91,17 @@ TEST(Negotiation, CapsThatCannotBeFusedAreRefused) {
       gst_object_unref(pad);
     }
   }
+}
+
+TEST(Negotiation, TheLargestSizeIsTakenEitherWayRound) {
+  const Rig rig;
+  GstPad* pad = gst_element_get_static_pad(rig.element, "visible");
+  for (const auto& [width, height] : {std::pair{4096, 2160}, std::pair{2160, 4096}}) {
+    GstCaps* caps = gst_caps_from_string(caps_text("GRAY8", width, height).c_str());
+    EXPECT_TRUE(gst_pad_query_accept_caps(pad, caps)) << width << "x" << height;
+    gst_caps_unref(caps);
+  }
+  gst_object_unref(pad);
 }
 
 TEST(Allocation, VideoMetaIsOfferedUpstream) {
