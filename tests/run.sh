@@ -42,7 +42,7 @@ if [[ -z ${DIGFUSION_TEST_DATA:-} && -d $root/../shared/data ]]; then
 fi
 [[ -n ${DIGFUSION_TEST_DATA:-} ]] || say "DIGFUSION_TEST_DATA isn't set: tests that need real pictures are skipped"
 
-# A machine of a test farm may be much slower than its owner's.
+# A machine that runs CI may be much slower than its owner's.
 if [[ ${CI:-} == true ]]; then arguments=(--timeout-multiplier 4 "${arguments[@]}"); fi
 
 # A crashed program would be counted by the results that GoogleTest left of its former run.
