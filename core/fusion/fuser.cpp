@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include <algorithm>
-
+#include "core/diffusion/seed.h"
+#include "core/image/pad.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -23,17 +23,6 @@ Parameters merged(const Parameters& now, const Parameters& next) {
 const Parameters& checked(const Parameters& parameters) {
   if (const auto message = check(parameters)) throw Error(ErrorCode::invalid_argument, *message);
   return parameters;
-}
-
-/// Grown at the bottom and right to multiples of `multiple`. Reflection reaches no further than a picture's
-/// own size, so a picture smaller than a coarse network's multiple is reflected more than once.
-at::Tensor padded(at::Tensor pictures, std::int64_t multiple) {
-  const auto rounded_up = [&](std::int64_t size) { return (size + multiple - 1) / multiple * multiple; };
-  const std::int64_t height = rounded_up(pictures.size(2)), width = rounded_up(pictures.size(3));
-  while (pictures.size(2) < height || pictures.size(3) < width)
-    pictures = at::reflection_pad2d(pictures, {0, std::min(width - pictures.size(3), pictures.size(3) - 1), 0,
-                                               std::min(height - pictures.size(2), pictures.size(2) - 1)});
-  return pictures;
 }
 
 }  // namespace
@@ -63,8 +52,8 @@ at::Tensor Fuser::fuse(const at::Tensor& sources) {
                 "fusion needs two or more pictures of at least 16×16 pixels, not " +
                     std::to_string(sources.size(0)) + " of " + std::to_string(width) + "×" +
                     std::to_string(height));
-  const at::Tensor fused = method_->fuse(padded(sources.to(choice_.device), method_->multiple()), parameters_,
-                                         seeded_noise(parameters_.seed, choice_.device));
+  const at::Tensor fused = method_->fuse(pad_to_multiple(sources.to(choice_.device), method_->multiple()),
+                                         parameters_, seeded_noise(parameters_.seed, choice_.device));
   const at::Tensor cropped = fused.narrow(2, 0, height).narrow(3, 0, width);
   // A picture with holes in it must not look like one without. (Reading the sum also waits for a GPU.)
   if (!std::isfinite(cropped.sum().item<float>()))
@@ -74,12 +63,10 @@ at::Tensor Fuser::fuse(const at::Tensor& sources) {
 
 NoiseField seeded_noise(std::int64_t seed, at::Device device) {
   return [=](std::int64_t number, std::int64_t height, std::int64_t width) {
-    // ATen's generator takes 32 bits of its seed: splitmix64 brings all 64 bits of both numbers into them.
-    std::uint64_t z = static_cast<std::uint64_t>(seed) * 0x9e3779b97f4a7c15ULL +
-                      static_cast<std::uint64_t>(number) * 0xd1b54a32d192ed03ULL;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return at::randn({1, 1, height, width}, at::detail::createCPUGenerator((z ^ (z >> 31)) & 0xffffffff))
+    const std::uint64_t both = static_cast<std::uint64_t>(seed) * 0x9e3779b97f4a7c15ULL +
+                               static_cast<std::uint64_t>(number) * 0xd1b54a32d192ed03ULL;
+    // ATen's generator takes 32 bits of its seed: mixing brings all bits of both numbers into them.
+    return at::randn({1, 1, height, width}, at::detail::createCPUGenerator(mix_seed(both) & 0xffffffff))
         .to(device);
   };
 }

@@ -40,12 +40,6 @@ class Bandwise : public DenoiserMethod {
  public:
   using DenoiserMethod::DenoiserMethod;
 
-  void check(const Parameters& p) const override {
-    const auto levels = parse_levels(p.levels.view());
-    if (const auto* message = std::get_if<std::string>(&levels))
-      throw Error(ErrorCode::invalid_argument, *message);
-  }
-
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     const Levels levels = std::get<Levels>(parse_levels(p.levels.view()));
     const std::span<const int> timesteps(levels.timestep, static_cast<std::size_t>(levels.count));

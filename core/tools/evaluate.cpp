@@ -15,6 +15,7 @@
 
 #include "core/denoiser/registry.h"
 #include "core/diffusion/steps.h"
+#include "core/image/pad.h"
 #include "core/interface/error.h"
 #include "core/tools/commands.h"
 #include "core/tools/pictures.h"
@@ -37,12 +38,9 @@ double psnr(const cv::Mat& a, const cv::Mat& b) {
 cv::Mat denoise(const Denoiser& denoiser, const cv::Mat& noisy, double sigma) {
   const int t = denoiser.schedule().timestep_of(sigma / 127.5);
   const double alpha_bar = denoiser.schedule().alpha_bar[std::size_t(t)];
-  const auto multiple = denoiser.multiple();
   const std::int64_t h = noisy.rows, w = noisy.cols;
-  at::Tensor y = at::from_blob(noisy.data, {1, 1, h, w}, at::kDouble).to(at::kFloat) / 127.5 - 1;
-  y = at::reflection_pad2d(
-      y, {0, (multiple - w % multiple) % multiple, 0, (multiple - h % multiple) % multiple});
-  const at::Tensor xt = y * std::sqrt(alpha_bar);
+  const at::Tensor y = at::from_blob(noisy.data, {1, 1, h, w}, at::kDouble).to(at::kFloat) / 127.5 - 1;
+  const at::Tensor xt = pad_to_multiple(y, denoiser.multiple()) * std::sqrt(alpha_bar);
   const at::Tensor estimate = one_step_estimate(xt, denoiser.predict_noise(xt, {&t, 1}), alpha_bar);
   const at::Tensor luma =
       ((estimate.narrow(2, 0, h).narrow(3, 0, w) + 1) * 127.5).to(at::kDouble).contiguous();

@@ -7,6 +7,8 @@
 #include <opencv2/imgproc.hpp>
 #include <string>
 
+#include "core/diffusion/seed.h"
+
 namespace digfusion {
 namespace {
 
@@ -14,11 +16,7 @@ constexpr int texture_size = 512;
 constexpr double pi = std::numbers::pi;
 
 cv::RNG generator_for(std::uint64_t seed, std::uint64_t number) {
-  // splitmix64: neighbouring numbers give unrelated states.
-  std::uint64_t z = seed * 0x9e3779b97f4a7c15ULL + number + 0x632be59bd9b4e019ULL;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return cv::RNG((z ^ (z >> 31)) | 1);
+  return cv::RNG(mix_seed(seed * 0x9e3779b97f4a7c15ULL + number + 0x632be59bd9b4e019ULL) | 1);
 }
 
 void normalise(cv::Mat& m) {

@@ -115,20 +115,26 @@ TEST(Allocation, VideoMetaIsOfferedUpstream) {
   gst_caps_unref(caps);
 }
 
+/// 32×16 samples of 55 in rows of 80 bytes that begin after `start` bytes; 255 all around.
+GstBuffer* padded_picture(gsize start) {
+  const gsize size = start + 16 * 80;
+  GstBuffer* buffer = gst_buffer_new_allocate(nullptr, size, nullptr);
+  gst_buffer_memset(buffer, 0, 255, size);
+  for (gsize y = 0; y < 16; ++y) gst_buffer_memset(buffer, start + 80 * y, 55, 32);
+  gsize offset[GST_VIDEO_MAX_PLANES] = {start};
+  gint stride[GST_VIDEO_MAX_PLANES] = {80};
+  gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, 32, 16, 1, offset,
+                                 stride);
+  GST_BUFFER_PTS(buffer) = 0;
+  GST_BUFFER_DURATION(buffer) = 40 * ms;
+  return buffer;
+}
+
 TEST(Allocation, PaddedRowsAreReadAsTheirVideoMetaSays) {
   const std::string caps = caps_text("GRAY8", 32, 16);
   Rig rig;
   rig.set_caps(caps, caps);
-  GstBuffer* padded = gst_buffer_new_allocate(nullptr, 100 + 16 * 80, nullptr);
-  gst_buffer_memset(padded, 0, 255, 100 + 16 * 80);
-  for (int y = 0; y < 16; ++y) gst_buffer_memset(padded, 100 + 80 * y, 55, 32);
-  gsize offset[GST_VIDEO_MAX_PLANES] = {100};
-  gint stride[GST_VIDEO_MAX_PLANES] = {80};
-  gst_buffer_add_video_meta_full(padded, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, 32, 16, 1, offset,
-                                 stride);
-  GST_BUFFER_PTS(padded) = 0;
-  GST_BUFFER_DURATION(padded) = 40 * ms;
-  gst_harness_push(rig.visible, padded);
+  gst_harness_push(rig.visible, padded_picture(100));
   rig.push_infrared({90, 0, 40 * ms});
   const Fused fused = rig.pull();
   EXPECT_EQ(fused.visible, 55);
@@ -140,16 +146,7 @@ TEST(Allocation, APassedThroughPicturesPaddingIsRemovedForADownstreamWithoutVide
   const std::string caps = caps_text("GRAY8", 32, 16);
   Rig rig;
   rig.set_caps(caps, caps);
-  GstBuffer* padded = gst_buffer_new_allocate(nullptr, 16 * 80, nullptr);
-  gst_buffer_memset(padded, 0, 255, 16 * 80);
-  for (int y = 0; y < 16; ++y) gst_buffer_memset(padded, 80 * y, 55, 32);
-  gsize offset[GST_VIDEO_MAX_PLANES] = {0};
-  gint stride[GST_VIDEO_MAX_PLANES] = {80};
-  gst_buffer_add_video_meta_full(padded, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, 32, 16, 1, offset,
-                                 stride);
-  GST_BUFFER_PTS(padded) = 0;
-  GST_BUFFER_DURATION(padded) = 40 * ms;
-  gst_harness_push(rig.visible, padded);
+  gst_harness_push(rig.visible, padded_picture(0));
   rig.push_infrared({90, 0, 40 * ms});
   GstBuffer* out = gst_harness_pull(rig.visible);
   ASSERT_TRUE(out);
