@@ -5,28 +5,55 @@
 
 #include <ATen/ATen.h>
 
-#include <memory>
+#include <cstdint>
 #include <span>
-#include <string>
+#include <vector>
 
 #include "core/denoiser/unet.h"
 #include "core/diffusion/schedule.h"
 
 namespace digfusion {
 
+/// What a network says of noisy pictures.
+struct Prediction {
+  at::Tensor noise;  ///< ε_θ(x_t, t), float32, of x_t's shape
+  /// v of a network with learned-range variance (Nichol and Dhariwal, arXiv 2102.09672, equation 15),
+  /// float32, of x_t's shape, about -1..1 but not clipped; undefined where the variance isn't learned. The
+  /// reverse step then has the variance  exp(f ln β_t + (1-f) ln β̃_t),  f = (v+1)/2,  with β_t and β̃_t of the
+  /// spacing that the sampler uses (not of the 1000 training steps).
+  at::Tensor variance;
+};
+
 /// An unconditional denoiser. const and thread-safe; one copy serves every stream of a process.
 class Denoiser {
  public:
   virtual ~Denoiser() = default;
 
-  /// ε_θ(x_t, t). x_t [N,1,H,W], float32, on the denoiser's device; H and W multiples of multiple(); t: N
-  /// timesteps in 0..T-1. Returns float32 of x_t's shape.
+  /// ε_θ(x_t, t). x_t [N,1,H,W] or [N,channels(),H,W], float32, on the denoiser's device; H and W multiples
+  /// of multiple(); t: N timesteps in 0..T-1. Returns float32 of x_t's shape. A network of colour pictures
+  /// gets luma replicated to its channels, and the mean of its outputs is returned.
   virtual at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const = 0;
+
+  /// The same evaluation with all that it gives.
+  virtual Prediction predict(const at::Tensor& xt, std::span<const int> t) const {
+    return {predict_noise(xt, t), {}};
+  }
+  /// Whether predict() gives a variance.
+  virtual bool learns_variance() const { return false; }
+  /// Channels of the pictures that the network was trained on: 1 (luma) or 3 (R, G, B on -1..1).
+  virtual std::int64_t channels() const { return 1; }
 
   virtual const NoiseSchedule& schedule() const = 0;
   virtual std::int64_t multiple() const = 0;
+  /// Pixels, over the pictures of a batch, from which on larger batches only cost memory.
+  virtual std::int64_t pixels_at_once() const { return std::int64_t{1} << 21; }
   /// Multiply-adds of one evaluation of a picture of this size.
   virtual double multiply_adds(std::int64_t height, std::int64_t width) const = 0;
+  /// Where its time goes: the usual 3×3 convolution of each of its scales, finest first, for a picture of
+  /// this size. `digfusion bench` measures them alone.
+  virtual std::vector<ConvolutionShape> convolutions(std::int64_t /*height*/, std::int64_t /*width*/) const {
+    return {};
+  }
 };
 
 /// The embedded luma denoiser: the small U-Net with EDM's preconditioning (arXiv 2206.00364, table 1),
@@ -42,6 +69,9 @@ class LumaDenoiser : public Denoiser {
   std::int64_t multiple() const override { return config_.multiple(); }
   double multiply_adds(std::int64_t height, std::int64_t width) const override {
     return unet_multiply_adds(config_, height, width);
+  }
+  std::vector<ConvolutionShape> convolutions(std::int64_t height, std::int64_t width) const override {
+    return unet_convolutions(config_, height, width);
   }
   const UNetConfig& config() const { return config_; }
 

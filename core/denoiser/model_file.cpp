@@ -6,27 +6,41 @@
 namespace digfusion {
 namespace {
 
+constexpr const char* kind_key = "digfusion";
+
 std::string timesteps_to_text(const std::vector<int>& timesteps) {
   std::string text;
   for (const int t : timesteps) text += (text.empty() ? "" : ",") + std::to_string(t);
   return text;
 }
 
+/// For who wonders what file that is.
+std::string first_tensor(const Checkpoint& checkpoint) {
+  if (checkpoint.tensors.empty()) return ": it holds no tensors";
+  const auto& [name, tensor] = *checkpoint.tensors.begin();
+  return ": the first of its " + std::to_string(checkpoint.tensors.size()) + " tensors is \"" + name + "\" " +
+         c10::str(at::IntArrayRef(tensor.sizes));
+}
+
 }  // namespace
 
 const char* name_of(ModelKind kind) { return kind == ModelKind::student ? "student" : "denoiser"; }
 
-ModelFile read_model_file(const std::string& path) {
-  SafetensorsFile raw = read_safetensors(path);
+bool is_model_file(const Checkpoint& checkpoint) { return checkpoint.metadata.contains(kind_key); }
+
+ModelFile read_model_file(const std::string& path) { return model_file(read_checkpoint(path), path); }
+
+ModelFile model_file(const Checkpoint& raw, const std::string& path) {
   const auto field = [&](const char* key) -> const std::string& {
     const auto found = raw.metadata.find(key);
     if (found == raw.metadata.end())
       throw Error(ErrorCode::model, "model file " + path + ": it wasn't made by digfusion (no \"" + key +
-                                        "\" in its metadata)");
+                                        "\" in its metadata), nor is it a guided-diffusion network" +
+                                        first_tensor(raw));
     return found->second;
   };
   ModelFile file;
-  const std::string& kind = field("digfusion");
+  const std::string& kind = field(kind_key);
   if (kind == name_of(ModelKind::student)) {
     file.kind = ModelKind::student;
   } else if (kind != name_of(ModelKind::denoiser)) {
@@ -34,7 +48,7 @@ ModelFile read_model_file(const std::string& path) {
                 "model file " + path + ": it holds a \"" + kind + "\", which this version doesn't know");
   }
   file.config = unet_config_from_text(field("network"), path);
-  check_unet_weights(file.config, raw.tensors, path);
+  check_weights(unet_shapes(file.config), kinds_of(raw.tensors), path);
   std::int64_t outputs = std::int64_t{file.config.unshuffle} * file.config.unshuffle;
   if (file.kind == ModelKind::student) {
     const auto levels = parse_levels(field("timesteps"));
@@ -48,13 +62,18 @@ ModelFile read_model_file(const std::string& path) {
     throw Error(ErrorCode::model, "model file " + path + ": a " + name_of(file.kind) + " of this kind has " +
                                       std::to_string(outputs) + " output channels, this one has " +
                                       std::to_string(file.config.outputs));
-  file.weights = std::move(raw.tensors);
-  file.training = raw.metadata["training"];
+  for (const auto& [name, stored] : raw.tensors) file.weights.emplace(name, stored.load());
+  if (const auto training = raw.metadata.find("training"); training != raw.metadata.end())
+    file.training = training->second;
   return file;
 }
 
 ModelFile read_model_file(const std::string& path, ModelKind kind) {
-  ModelFile file = read_model_file(path);
+  return model_file(read_checkpoint(path), path, kind);
+}
+
+ModelFile model_file(const Checkpoint& checkpoint, const std::string& path, ModelKind kind) {
+  ModelFile file = model_file(checkpoint, path);
   if (file.kind != kind)
     throw Error(ErrorCode::model, "model file " + path + ": it holds a " + name_of(file.kind) + ", but a " +
                                       name_of(kind) + " is needed here");
@@ -63,7 +82,7 @@ ModelFile read_model_file(const std::string& path, ModelKind kind) {
 
 void write_model_file(const std::string& path, const ModelFile& file) {
   SafetensorsFile raw;
-  raw.metadata["digfusion"] = name_of(file.kind);
+  raw.metadata[kind_key] = name_of(file.kind);
   raw.metadata["network"] = unet_config_to_text(file.config);
   if (file.kind == ModelKind::student) raw.metadata["timesteps"] = timesteps_to_text(file.timesteps);
   if (!file.training.empty()) raw.metadata["training"] = file.training;

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "core/denoiser/checkpoint.h"
+#include "core/denoiser/safetensors.h"
 #include "core/denoiser/unet.h"
 
 namespace digfusion {
@@ -24,10 +26,16 @@ struct ModelFile {
   std::string training;        ///< JSON, may be empty
 };
 
-/// Throws Error(model): see read_safetensors(), check_unet_weights(); and for a file of another kind.
+/// Throws Error(model): see read_checkpoint(), check_weights(); and for a file of another kind.
 ModelFile read_model_file(const std::string& path);
 /// The same, and refuses a file of the other kind by name.
 ModelFile read_model_file(const std::string& path, ModelKind kind);
+
+/// The same for a checkpoint that has been read; `path` is named in errors.
+ModelFile model_file(const Checkpoint& checkpoint, const std::string& path);
+ModelFile model_file(const Checkpoint& checkpoint, const std::string& path, ModelKind kind);
+/// Whether it claims to be one of the project's own.
+bool is_model_file(const Checkpoint& checkpoint);
 
 /// Writes the weights as float16. Throws Error(invalid_argument) with the system's reason.
 void write_model_file(const std::string& path, const ModelFile& file);

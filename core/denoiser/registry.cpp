@@ -8,9 +8,12 @@
 #include <map>
 #include <mutex>
 #include <tuple>
+#include <utility>
 #include <vector>
 
+#include "core/denoiser/adm_denoiser.h"
 #include "core/denoiser/model_file.h"
+#include "core/denoiser/weights.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -27,33 +30,46 @@ files::path library_folder() {
   return error ? files::path() : path.parent_path();
 }
 
-TensorMap placed(const TensorMap& weights, at::Device device, at::ScalarType dtype) {
-  TensorMap result;
-  for (const auto& [name, w] : weights) {
-    const at::MemoryFormat format =
-        w.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    // Through float32: the file's float16 to bfloat16 directly would round twice on some devices.
-    result.emplace(name,
-                   w.to(at::kFloat).to(at::TensorOptions().device(device).dtype(dtype)).contiguous(format));
-  }
-  return result;
-}
+/// A file as it is now: its real name, and when it was last changed.
+using FileState = std::pair<std::string, files::file_time_type>;
 
-template <class Model, class Make>
-std::shared_ptr<const Model> shared(const std::string& path, at::Device device, at::ScalarType dtype,
-                                    Make make) {
-  using Key = std::tuple<std::string, files::file_time_type, std::string, at::ScalarType>;
-  static std::mutex mutex;  // held while loading, so that a second stream waits for the copy and shares it
-  static std::map<Key, std::weak_ptr<const Model>> models;
+FileState state_of(const std::string& path) {
   std::error_code error;
   const files::path canonical = files::canonical(path, error);
   if (error) throw Error(ErrorCode::model, "model file " + path + ": " + error.message());
-  const Key key{canonical.string(), files::last_write_time(canonical, error), device.str(), dtype};
+  return {canonical.string(), files::last_write_time(canonical, error)};
+}
+
+/// `make` is given the file's real name.
+template <class Model, class Make>
+std::shared_ptr<const Model> shared(const std::string& path, const std::string& config, at::Device device,
+                                    at::ScalarType dtype, Make make) {
+  using Key = std::tuple<FileState, FileState, std::string, at::ScalarType>;
+  static std::mutex mutex;  // held while loading, so that a second stream waits for the copy and shares it
+  static std::map<Key, std::weak_ptr<const Model>> models;
+  const Key key{state_of(path), config.empty() ? FileState() : state_of(config), device.str(), dtype};
   const std::scoped_lock lock(mutex);
   if (auto model = models[key].lock()) return model;
-  auto model = make(canonical.string());
+  auto model = make(std::get<0>(key).first);
   models[key] = model;
   return model;
+}
+
+std::shared_ptr<const Denoiser> read_denoiser(const std::string& path, const std::string& config,
+                                              at::Device device, at::ScalarType dtype) {
+  const Checkpoint checkpoint = read_checkpoint(path);
+  if (!is_model_file(checkpoint)) {
+    if (const auto adm = adm_file(checkpoint, path, config))
+      return std::make_shared<const AdmDenoiser>(
+          adm->config, placed(adm->weights, device,
+                              [&](const std::string& name) { return adm_weight_type(name, dtype); }));
+  } else if (!config.empty()) {
+    throw Error(ErrorCode::model, "model file " + path + ": it says itself what network it is; " + config +
+                                      " can't change that");
+  }
+  const ModelFile model = model_file(checkpoint, path, ModelKind::denoiser);
+  return std::make_shared<const LumaDenoiser>(
+      model.config, placed(checkpoint.tensors, device, [&](const std::string&) { return dtype; }));
 }
 
 }  // namespace
@@ -78,22 +94,22 @@ std::string embedded_model(const std::string& name) {
 }
 
 std::shared_ptr<const Denoiser> open_denoiser(const std::string& path, at::Device device,
-                                              at::ScalarType dtype) {
+                                              at::ScalarType dtype, const std::string& config) {
   return shared<Denoiser>(
-      path.empty() ? embedded_model("denoiser") : path, device, dtype, [&](const std::string& file) {
-        ModelFile model = read_model_file(file, ModelKind::denoiser);
-        return std::make_shared<const LumaDenoiser>(model.config, placed(model.weights, device, dtype));
-      });
+      path.empty() ? embedded_model("denoiser") : path, config, device, dtype,
+      [&](const std::string& file) { return read_denoiser(file, config, device, dtype); });
 }
 
 std::shared_ptr<const Student> open_student(const std::string& path, at::Device device,
                                             at::ScalarType dtype) {
-  return shared<Student>(path.empty() ? embedded_model("student") : path, device, dtype,
-                         [&](const std::string& file) {
-                           ModelFile model = read_model_file(file, ModelKind::student);
-                           return std::make_shared<const Student>(
-                               model.config, placed(model.weights, device, dtype), model.timesteps);
-                         });
+  return shared<Student>(
+      path.empty() ? embedded_model("student") : path, {}, device, dtype, [&](const std::string& file) {
+        const Checkpoint checkpoint = read_checkpoint(file);
+        const ModelFile model = model_file(checkpoint, file, ModelKind::student);
+        return std::make_shared<const Student>(
+            model.config, placed(checkpoint.tensors, device, [&](const std::string&) { return dtype; }),
+            model.timesteps);
+      });
 }
 
 }  // namespace digfusion

@@ -13,11 +13,12 @@
 
 namespace digfusion {
 
-/// Opens a model, or hands out the copy that is in use already. An empty path means the embedded model.
-/// Thread-safe. Throws Error(model) for a file that can't be used, what LibTorch throws for a device that
-/// can't.
+/// Opens a model, or hands out the copy that is in use already. An empty path means the embedded model. A
+/// denoiser may be the project's own or a guided-diffusion checkpoint, in any format of read_checkpoint();
+/// `config` is the JSON file that says what such a checkpoint doesn't, as adm_file() takes it. Thread-safe.
+/// Throws Error(model) for a file that can't be used, what LibTorch throws for a device that can't.
 std::shared_ptr<const Denoiser> open_denoiser(const std::string& path, at::Device device,
-                                              at::ScalarType dtype);
+                                              at::ScalarType dtype, const std::string& config = {});
 std::shared_ptr<const Student> open_student(const std::string& path, at::Device device, at::ScalarType dtype);
 
 /// The file that an empty path stands for: "denoiser.safetensors" or "student.safetensors" in

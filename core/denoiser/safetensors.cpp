@@ -2,15 +2,16 @@
 #include "core/denoiser/safetensors.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -33,10 +34,6 @@ constexpr Dtype dtypes[] = {
     {"I64", at::kLong}, {"I32", at::kInt},       {"U8", at::kByte},   {"BOOL", at::kBool},
 };
 
-[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
-  throw Error(ErrorCode::model, "model file " + path + ": " + reason);
-}
-
 std::string system_reason() { return std::strerror(errno); }
 
 class FileDescriptor {
@@ -54,37 +51,20 @@ class FileDescriptor {
   int fd_;
 };
 
-/// A regular file, read by position. Not mapped: should another process cut the file short, a mapping would
-/// kill this one.
-class InputFile {
+/// A file that goes away unless it is kept.
+class TemporaryFile {
  public:
-  /// O_NONBLOCK: a pipe without a writer is refused rather than waited for.
-  explicit InputFile(const std::string& path)
-      : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (fd_.get() < 0) refuse(path, "can't be opened: " + system_reason());
-    struct stat info {};
-    if (::fstat(fd_.get(), &info) != 0) refuse(path, "can't be examined: " + system_reason());
-    if (!S_ISREG(info.st_mode)) refuse(path, "is not a regular file");
-    size_ = static_cast<std::uint64_t>(info.st_size);
-    if (size_ < 8) refuse(path, "is too short for a safetensors file (" + std::to_string(size_) + " bytes)");
+  explicit TemporaryFile(std::string name) : name_(std::move(name)) {}
+  ~TemporaryFile() {
+    if (!name_.empty()) ::unlink(name_.c_str());
   }
-  std::uint64_t size() const { return size_; }
-  void read(std::uint64_t position, void* to, std::uint64_t bytes) const {
-    for (char* out = static_cast<char*>(to); bytes > 0;) {
-      const ssize_t got = ::pread(fd_.get(), out, bytes, static_cast<off_t>(position));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) refuse(path_, "can't be read: " + system_reason());
-      if (got == 0) refuse(path_, "was cut short while it was read");
-      out += got;
-      position += static_cast<std::uint64_t>(got);
-      bytes -= static_cast<std::uint64_t>(got);
-    }
-  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const char* name() const { return name_.c_str(); }
+  void keep() { name_.clear(); }
 
  private:
-  std::string path_;
-  FileDescriptor fd_;
-  std::uint64_t size_ = 0;
+  std::string name_;
 };
 
 std::optional<at::ScalarType> scalar_type(const std::string& name) {
@@ -100,9 +80,9 @@ struct Entry {
   std::uint64_t begin = 0, end = 0;
 };
 
-Entry parse_entry(const std::string& path, const std::string& name, const Json& json,
+Entry parse_entry(const MappedFile& file, const std::string& name, const Json& json,
                   std::uint64_t data_size) {
-  const auto wrong = [&](const std::string& what) { refuse(path, "tensor \"" + name + "\": " + what); };
+  const auto wrong = [&](const std::string& what) { file.refuse("tensor \"" + name + "\": " + what); };
   if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") ||
       !json.contains("data_offsets"))
     wrong("the header has no dtype, shape and data_offsets for it");
@@ -143,83 +123,120 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
   return entry;
 }
 
+/// The header's JSON, or none where it isn't JSON or has more in a tensor's entry than any tensor needs: what
+/// is thrown away while parsing can't fill the memory.
+Json parse_header(std::span<const std::byte> bytes) {
+  constexpr int deepest = 3;           // header, entry, shape
+  constexpr std::size_t longest = 16;  // of a shape
+  std::size_t extents = 0;
+  bool absurd = false;
+  const auto keep = [&](int depth, Json::parse_event_t event, Json&) {
+    if (event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start) extents = 0;
+    if (depth > deepest || (depth == deepest && ++extents > longest)) absurd = true;
+    return !absurd;
+  };
+  const char* text = reinterpret_cast<const char*>(bytes.data());
+  Json header = Json::parse(text, text + bytes.size(), keep, false);
+  return absurd ? Json() : header;
+}
+
 }  // namespace
 
 SafetensorsFile read_safetensors(const std::string& path) {
-  const InputFile file(path);
-  std::uint64_t header_size = 0;
-  file.read(0, &header_size, 8);
-  if (header_size > largest_header || header_size > file.size() - 8)
-    refuse(path, "is not a safetensors file, or is truncated (it claims a header of " +
-                     std::to_string(header_size) + " bytes and has " + std::to_string(file.size()) +
-                     " in all)");
-  std::string text(header_size, '\0');
-  file.read(8, text.data(), header_size);
-  const Json header = Json::parse(text, nullptr, false);
-  if (!header.is_object()) refuse(path, "its header is not JSON: not a safetensors file, or a damaged one");
+  StoredSafetensors stored = index_safetensors(std::make_shared<const MappedFile>(path));
+  SafetensorsFile result{{}, std::move(stored.metadata)};
+  for (const auto& [name, tensor] : stored.tensors) result.tensors.emplace(name, tensor.load());
+  return result;
+}
 
-  SafetensorsFile result;
+StoredSafetensors index_safetensors(const std::shared_ptr<const MappedFile>& file) {
+  if (file->size() < 8)
+    file->refuse("is too short for a safetensors file (" + std::to_string(file->size()) + " bytes)");
+  std::uint64_t header_size = 0;
+  std::memcpy(&header_size, file->bytes(0, 8).data(), 8);
+  if (header_size > largest_header || header_size > file->size() - 8)
+    file->refuse("is not a safetensors file, or is truncated (it claims a header of " +
+                 std::to_string(header_size) + " bytes and has " + std::to_string(file->size()) + " in all)");
+  const Json header = parse_header(file->bytes(8, header_size));
+  if (!header.is_object()) file->refuse("its header is not JSON: not a safetensors file, or a damaged one");
+
+  StoredSafetensors result;
   const std::uint64_t data = 8 + header_size;
   std::vector<Entry> entries;
   for (const auto& [name, json] : header.items()) {
     if (name == "__metadata__") {
-      if (!json.is_object()) refuse(path, "__metadata__ is malformed");
+      if (!json.is_object()) file->refuse("__metadata__ is malformed");
       for (const auto& [key, value] : json.items()) {
-        if (!value.is_string()) refuse(path, "__metadata__ \"" + key + "\" is not text");
+        if (!value.is_string()) file->refuse("__metadata__ \"" + key + "\" is not text");
         result.metadata[key] = value.get<std::string>();
       }
       continue;
     }
-    entries.push_back(parse_entry(path, name, json, file.size() - data));
+    entries.push_back(parse_entry(*file, name, json, file->size() - data));
   }
-  // Before anything is allocated: many tensors that share one range could need more memory than the file has
-  // bytes.
+  // Many tensors that share one range could need more memory than the file has bytes.
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
   for (std::size_t i = 1; i < entries.size(); ++i)
-    if (entries[i].begin < entries[i - 1].end) refuse(path, "two tensors share bytes: the file is damaged");
+    if (entries[i].begin < entries[i - 1].end) file->refuse("two tensors share bytes: the file is damaged");
 
-  for (const Entry& entry : entries) {
-    at::Tensor tensor = at::empty(entry.shape, at::TensorOptions().dtype(entry.type));
-    file.read(data + entry.begin, tensor.data_ptr(), entry.end - entry.begin);
-    if (at::isFloatingType(entry.type) && !at::isfinite(tensor).all().item<bool>())
-      refuse(path, "tensor \"" + entry.name +
-                       "\" holds NaN or infinity: training diverged, or the file is damaged");
-    result.tensors.emplace(entry.name, std::move(tensor));
+  for (Entry& entry : entries) {
+    Shape strides = contiguous_strides(entry.shape);
+    result.tensors.emplace(entry.name, StoredTensor{file, data + entry.begin, entry.type,
+                                                    std::move(entry.shape), std::move(strides)});
   }
+  check_numbers(result.tensors, *file);
   return result;
 }
 
 void write_safetensors(const std::string& path, const SafetensorsFile& file) {
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, tensor] : file.tensors)
+    tensors.push_back(
+        {name, tensor.scalar_type(), tensor.sizes().vec(), [&tensor = tensor] { return tensor; }});
+  write_safetensors(path, tensors, file.metadata);
+}
+
+std::vector<TensorToWrite> to_write(const StoredTensors& tensors, std::optional<at::ScalarType> precision) {
+  std::vector<TensorToWrite> result;
+  for (const auto& [name, stored] : tensors) {
+    const at::ScalarType type = precision && at::isFloatingType(stored.type) ? *precision : stored.type;
+    result.push_back({name, type, stored.sizes, [&name = name, &stored = stored, type] {
+                        at::Tensor tensor = stored.load().to(type);
+                        if (!all_finite(tensor)) refuse_range(stored, name, type);
+                        return tensor;
+                      }});
+  }
+  return result;
+}
+
+void write_safetensors(const std::string& path, const std::vector<TensorToWrite>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
-  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
-  std::vector<at::Tensor> bodies;
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : file.tensors) {
-    const at::Tensor body = tensor.detach().to(at::kCPU).contiguous();
+  for (const TensorToWrite& tensor : tensors) {
     const auto* dtype = std::find_if(std::begin(dtypes), std::end(dtypes),
-                                     [&](const Dtype& d) { return d.type == body.scalar_type(); });
+                                     [&](const Dtype& d) { return d.type == tensor.type; });
     if (dtype == std::end(dtypes))
       throw Error(ErrorCode::internal,
-                  "tensor \"" + name + "\" has a dtype that safetensors files here can't hold");
-    header[name] = {{"dtype", dtype->name},
-                    {"shape", body.sizes().vec()},
-                    {"data_offsets", {offset, offset + body.nbytes()}}};
-    offset += body.nbytes();
-    bodies.push_back(body);
+                  "tensor \"" + tensor.name + "\" has a dtype that safetensors files here can't hold");
+    std::uint64_t bytes = c10::elementSize(tensor.type);
+    for (const std::int64_t size : tensor.sizes) bytes *= static_cast<std::uint64_t>(size);
+    header[tensor.name] = {
+        {"dtype", dtype->name}, {"shape", tensor.sizes}, {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t header_size = text.size();
 
-  const std::string temporary = path + ".partial";
   const auto fail = [&](const char* what) {
-    const std::string reason = system_reason();
-    ::unlink(temporary.c_str());
-    throw Error(ErrorCode::invalid_argument, "model file " + path + ": " + what + ": " + reason);
+    throw Error(ErrorCode::invalid_argument, "model file " + path + ": " + what + ": " + system_reason());
   };
-  FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  TemporaryFile temporary(path + ".partial");
+  FileDescriptor fd(::open(temporary.name(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (fd.get() < 0) fail("can't be created");
   const auto write_all = [&](const void* bytes, std::size_t size) {
     const char* at = static_cast<const char*>(bytes);
@@ -233,10 +250,14 @@ void write_safetensors(const std::string& path, const SafetensorsFile& file) {
   };
   write_all(&header_size, 8);
   write_all(text.data(), text.size());
-  for (const at::Tensor& body : bodies) write_all(body.const_data_ptr(), body.nbytes());
+  for (const TensorToWrite& tensor : tensors) {
+    const at::Tensor body = tensor.make().detach().to(at::kCPU, tensor.type).contiguous();
+    write_all(body.const_data_ptr(), body.nbytes());
+  }
   if (::fsync(fd.get()) != 0) fail("can't be written");
   if (::close(fd.release()) != 0) fail("can't be written");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("can't be renamed into place");
+  if (::rename(temporary.name(), path.c_str()) != 0) fail("can't be renamed into place");
+  temporary.keep();
 }
 
 }  // namespace digfusion

@@ -33,6 +33,9 @@ class Student {
   double multiply_adds(std::int64_t height, std::int64_t width) const {
     return unet_multiply_adds(config_, height, width);
   }
+  std::vector<ConvolutionShape> convolutions(std::int64_t height, std::int64_t width) const {
+    return unet_convolutions(config_, height, width);
+  }
   const UNetConfig& config() const { return config_; }
 
  private:

@@ -4,14 +4,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
-#include <set>
 
 #include "core/interface/error.h"
 
 namespace digfusion {
 namespace {
 
-using Shape = std::vector<std::int64_t>;
 using Json = nlohmann::json;
 
 constexpr int level_features = 32;  // sines and cosines of the noise level
@@ -39,7 +37,7 @@ void walk(const UNetConfig& c, Visitor& visit) {
 }
 
 struct Lister {
-  std::vector<std::pair<std::string, Shape>> shapes;
+  WeightShapes shapes;
   void layer(const std::string& name, Shape weight, std::int64_t bias) {
     shapes.emplace_back(name + ".weight", std::move(weight));
     shapes.emplace_back(name + ".bias", Shape{bias});
@@ -120,7 +118,7 @@ bool ends_with(const std::string& text, const char* end) { return std::string_vi
 
 }  // namespace
 
-std::vector<std::pair<std::string, Shape>> unet_shapes(const UNetConfig& config) {
+WeightShapes unet_shapes(const UNetConfig& config) {
   Lister lister;
   walk(config, lister);
   return std::move(lister.shapes);
@@ -157,25 +155,15 @@ double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::in
   return counter.total;
 }
 
-void check_unet_weights(const UNetConfig& config, const TensorMap& weights, const std::string& path) {
-  std::set<std::string> expected;
-  for (const auto& [name, shape] : unet_shapes(config)) {
-    const auto found = weights.find(name);
-    if (found == weights.end())
-      throw Error(ErrorCode::model, "model file " + path + ": tensor \"" + name + "\" is missing");
-    if (!at::isFloatingType(found->second.scalar_type()))
-      throw Error(ErrorCode::model,
-                  "model file " + path + ": tensor \"" + name + "\" doesn't hold floating-point numbers");
-    if (found->second.sizes().vec() != shape)
-      throw Error(ErrorCode::model, "model file " + path + ": tensor \"" + name + "\" has shape " +
-                                        c10::str(found->second.sizes()) + ", expected " +
-                                        c10::str(at::IntArrayRef(shape)));
-    expected.insert(name);
+std::vector<ConvolutionShape> unet_convolutions(const UNetConfig& config, std::int64_t height,
+                                                std::int64_t width) {
+  std::vector<ConvolutionShape> result;
+  height /= config.unshuffle, width /= config.unshuffle;
+  for (const std::int64_t channels : config.widths) {
+    result.push_back({channels, height, width});
+    height /= 2, width /= 2;
   }
-  for (const auto& [name, tensor] : weights)
-    if (!expected.contains(name))
-      throw Error(ErrorCode::model,
-                  "model file " + path + ": tensor \"" + name + "\" belongs to another network");
+  return result;
 }
 
 std::string unet_config_to_text(const UNetConfig& c) {

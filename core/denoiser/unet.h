@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/denoiser/safetensors.h"
+#include "core/denoiser/weights.h"
 
 namespace digfusion {
 
@@ -30,7 +30,7 @@ struct UNetConfig {
 };
 
 /// Name and shape of every weight, in the order of the forward pass.
-std::vector<std::pair<std::string, std::vector<std::int64_t>>> unet_shapes(const UNetConfig& config);
+WeightShapes unet_shapes(const UNetConfig& config);
 
 /// He-initialised float32 weights; the last convolution of each residual block and of the network starts at
 /// zero.
@@ -44,8 +44,13 @@ at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, cons
 /// Multiply-adds of one evaluation on a picture of this size, convolutions only.
 double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width);
 
-/// Throws Error(model) that names the first weight that is missing, left over or of another shape.
-void check_unet_weights(const UNetConfig& config, const TensorMap& weights, const std::string& path);
+/// A 3×3 convolution from `channels` to as many channels, on height × width positions.
+struct ConvolutionShape {
+  std::int64_t channels, height, width;
+};
+/// That of each scale, finest first.
+std::vector<ConvolutionShape> unet_convolutions(const UNetConfig& config, std::int64_t height,
+                                                std::int64_t width);
 
 /// As JSON text for the metadata, and back; from_text throws Error(model) naming what is missing or absurd.
 std::string unet_config_to_text(const UNetConfig& config);

@@ -4,14 +4,6 @@
 #include <cmath>
 
 namespace digfusion {
-namespace {
-
-/// β̃ of the step from ᾱ to ᾱ_next.
-double posterior_variance(double alpha_bar, double alpha_bar_next) {
-  return (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next);
-}
-
-}  // namespace
 
 at::Tensor add_noise(const at::Tensor& x0, const at::Tensor& noise, double alpha_bar) {
   return x0 * std::sqrt(alpha_bar) + noise * std::sqrt(1 - alpha_bar);
@@ -21,14 +13,30 @@ at::Tensor one_step_estimate(const at::Tensor& xt, const at::Tensor& predicted_n
   return ((xt - predicted_noise * std::sqrt(1 - alpha_bar)) * (1 / std::sqrt(alpha_bar))).clamp_(-1, 1);
 }
 
+double step_beta(double alpha_bar, double alpha_bar_next) { return 1 - alpha_bar / alpha_bar_next; }
+
+double posterior_variance(double alpha_bar, double alpha_bar_next) {
+  return (1 - alpha_bar_next) / (1 - alpha_bar) * step_beta(alpha_bar, alpha_bar_next);
+}
+
+at::Tensor learned_variance(const at::Tensor& v, double alpha_bar, double alpha_bar_next) {
+  const double large = std::log(step_beta(alpha_bar, alpha_bar_next)),
+               small = std::log(posterior_variance(alpha_bar, alpha_bar_next));
+  return at::exp((v + 1) * ((large - small) / 2) + small);
+}
+
 at::Tensor ddpm_step(const at::Tensor& xt, const at::Tensor& x0, const at::Tensor& noise, double alpha_bar,
-                     double alpha_bar_next) {
+                     double alpha_bar_next, Variance variance, const at::Tensor& v) {
   const double alpha = alpha_bar / alpha_bar_next;
   const double of_x0 = std::sqrt(alpha_bar_next) * (1 - alpha) / (1 - alpha_bar);
   const double of_xt = std::sqrt(alpha) * (1 - alpha_bar_next) / (1 - alpha_bar);
   const at::Tensor mean = x0 * of_x0 + xt * of_xt;
-  const double variance = posterior_variance(alpha_bar, alpha_bar_next);
-  return variance > 0 ? mean + noise * std::sqrt(variance) : mean;
+  if (alpha_bar_next >= 1) return mean;
+  if (variance == Variance::learned)
+    return mean + noise * at::sqrt(learned_variance(v, alpha_bar, alpha_bar_next));
+  return mean + noise * std::sqrt(variance == Variance::fixed_large
+                                      ? step_beta(alpha_bar, alpha_bar_next)
+                                      : posterior_variance(alpha_bar, alpha_bar_next));
 }
 
 at::Tensor ddim_step(const at::Tensor& xt, const at::Tensor& x0, const at::Tensor& noise, double alpha_bar,

@@ -1,7 +1,35 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/bands.h"
 
+#include <cmath>
+
+#include "core/fusion/information_gain.h"
+
 namespace digfusion {
+
+at::Tensor fuse_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& distances,
+                      const Parameters& p) {
+  if (p.distance == Distance::none)
+    return combine_bands(sources, means, at::full_like(means, 1.0 / static_cast<double>(sources.size(0))),
+                         p.base);
+  const double shrink = static_cast<double>(sources.size(3)) / static_cast<double>(distances.size(3));
+  const int radius = static_cast<int>(std::lround(p.smoothing / shrink));
+  // Linear interpolation keeps Σ_k w_k = 1.
+  const auto to_pixels = [&](const at::Tensor& weights) {
+    return shrink == 1 ? weights : at::upsample_bilinear2d(weights, sources.sizes().slice(2), false);
+  };
+  if (p.band_weights == BandWeights::joint) {
+    const at::Tensor weights = joint_weights(box_filter(distances, radius), p.sharpness);
+    return (to_pixels(weights.unsqueeze(0)).transpose(0, 1) * sources).sum(0, true);
+  }
+  const at::Tensor weights = power_weights(box_filter(level_gains(distances), radius), p.sharpness, 1);
+  return combine_bands(sources, means, to_pixels(weights).unsqueeze(2), p.base);
+}
+
+at::Tensor joint_weights(const at::Tensor& distances, double sharpness) {
+  constexpr double nothing = 1e-7;  // l2 of 4 % of a gray level
+  return at::softmax(at::log(distances.clamp_min(0) + nothing).mean(0) * sharpness, 0);
+}
 
 at::Tensor combine_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& weights,
                          Base base) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/diffusion/seed.h"
+#include "core/fusion/tone.h"
 #include "core/image/pad.h"
 #include "core/interface/error.h"
 
@@ -58,7 +59,7 @@ at::Tensor Fuser::fuse(const at::Tensor& sources) {
   // A picture with holes in it must not look like one without. (Reading the sum also waits for a GPU.)
   if (!std::isfinite(cropped.sum().item<float>()))
     throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
-  return cropped.clamp(-1, 1);
+  return (parameters_.contrast > 1 ? stretch_contrast(cropped, parameters_.contrast) : cropped).clamp(-1, 1);
 }
 
 NoiseField seeded_noise(std::int64_t seed, at::Device device) {

@@ -2,10 +2,10 @@
 #include "core/fusion/guided.h"
 
 #include <algorithm>
-#include <functional>
+#include <optional>
 
 #include "core/diffusion/steps.h"
-#include "core/fusion/bands.h"
+#include "core/fusion/em.h"
 
 namespace digfusion {
 namespace {
@@ -26,12 +26,19 @@ std::vector<at::Tensor> segment_weights(Evaluator& evaluator, const GuidedPlan& 
   return weights;
 }
 
+/// s_t: how far a step pulls x̂0 to the weighted sources.
+double guidance_scale(const Parameters& p, double alpha_bar) {
+  if (p.guidance == Guidance::constant) return p.guidance_scale;
+  const double variance = 1 - alpha_bar;
+  return variance / (variance + p.sensor_noise * p.sensor_noise);
+}
+
 }  // namespace
 
 GuidedPlan plan_guided(const NoiseSchedule& schedule, const Parameters& p) {
   GuidedPlan plan;
   plan.timesteps = sampling_timesteps(schedule.timesteps(), p.steps, p.spacing);
-  if (p.distance == Distance::none) {
+  if (p.distance == Distance::none || p.guidance == Guidance::em) {
     plan.segments.push_back({0, -1, -1});
     return plan;
   }
@@ -51,11 +58,14 @@ GuidedPlan plan_guided(const NoiseSchedule& schedule, const Parameters& p) {
 }
 
 at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const Parameters& p,
-                         const NoiseField& noise) {
+                         const NoiseField& noise, const StepObserver& observe) {
   const GuidedPlan plan = plan_guided(evaluator.denoiser().schedule(), p);
   const std::vector<at::Tensor> weights = segment_weights(evaluator, plan, sources, p, noise);
   const std::int64_t height = sources.size(2), width = sources.size(3);
   const auto field = [&](int step) { return noise(first_sampling_field + step, height, width); };
+
+  std::optional<EmCorrection> em;
+  if (p.guidance == Guidance::em) em.emplace(sources, p.smoothness, p.splitting);
 
   at::Tensor x = field(0);
   std::size_t segment = 0;
@@ -69,16 +79,14 @@ at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const 
     const double alpha_bar_next =
         last ? 1.0 : evaluator.alpha_bar(plan.timesteps[static_cast<std::size_t>(i) + 1]);
 
-    const at::Tensor x0 = one_step_estimate(x, evaluator.predict_noise(x, {&t, 1}), alpha_bar);  // (26)
-    const double variance = 1 - alpha_bar;
-    const double scale = p.guidance == Guidance::posterior
-                             ? variance / (variance + p.sensor_noise * p.sensor_noise)
-                             : p.guidance_scale;
-    const at::Tensor guided = at::lerp(x0, target, scale);
-    x = p.sampler == Sampler::ddpm
-            ? ddpm_step(x, guided, last ? guided : field(i + 1), alpha_bar, alpha_bar_next)
-            : ddim_step(x, guided, last || p.eta == 0 ? guided : field(i + 1), alpha_bar, alpha_bar_next,
-                        p.eta);
+    const Prediction prediction = evaluator.predict(x, {&t, 1});
+    const at::Tensor x0 = one_step_estimate(x, prediction.noise, alpha_bar);  // (26)
+    const at::Tensor guided = em ? em->correct(x0) : at::lerp(x0, target, guidance_scale(p, alpha_bar));
+    if (observe) observe({t, weights[segment], x0, guided});
+    x = p.sampler == Sampler::ddpm ? ddpm_step(x, guided, last ? guided : field(i + 1), alpha_bar,
+                                               alpha_bar_next, p.variance, prediction.variance)
+                                   : ddim_step(x, guided, last || p.eta == 0 ? guided : field(i + 1),
+                                               alpha_bar, alpha_bar_next, p.eta);
   }
   return x;
 }

@@ -10,9 +10,6 @@
 namespace digfusion {
 namespace {
 
-/// Pixels in a batch: enough to keep a device busy, few enough that the activations of a 4K picture fit.
-constexpr std::int64_t batch_pixels = std::int64_t{1} << 21;
-
 at::Tensor gaussian_window(const at::Tensor& like) {
   constexpr int size = 11;
   constexpr double sigma = 1.5;
@@ -41,19 +38,22 @@ at::Tensor one_minus_ssim(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-at::Tensor Evaluator::predict_noise(const at::Tensor& xt, std::span<const int> t) {
+Prediction Evaluator::predict(const at::Tensor& xt, std::span<const int> t) {
   const std::int64_t total = xt.size(0);
   evaluations_ += static_cast<std::uint64_t>(total);
-  const std::int64_t at_once = std::max<std::int64_t>(1, batch_pixels / (xt.size(2) * xt.size(3)));
-  if (total <= at_once) return denoiser_.predict_noise(xt, t);
-  std::vector<at::Tensor> parts;
+  const std::int64_t at_once =
+      std::max<std::int64_t>(1, denoiser_.pixels_at_once() / (xt.size(2) * xt.size(3)));
+  if (total <= at_once) return denoiser_.predict(xt, t);
+  std::vector<at::Tensor> noise, variance;
   for (std::int64_t begin = 0; begin < total; begin += at_once) {
     const std::int64_t count = std::min(at_once, total - begin);
-    parts.push_back(
-        denoiser_.predict_noise(xt.narrow(0, begin, count),
-                                t.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count))));
+    const Prediction part =
+        denoiser_.predict(xt.narrow(0, begin, count),
+                          t.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+    noise.push_back(part.noise);
+    if (part.variance.defined()) variance.push_back(part.variance);
   }
-  return at::cat(parts);
+  return {at::cat(noise), variance.empty() ? at::Tensor() : at::cat(variance)};
 }
 
 at::Tensor distance_map(const at::Tensor& a, const at::Tensor& b, Distance distance) {

@@ -23,8 +23,9 @@ class Evaluator {
  public:
   explicit Evaluator(const Denoiser& denoiser) : denoiser_(denoiser) {}
 
-  /// As Denoiser::predict_noise(), for any N.
-  at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t);
+  /// As Denoiser::predict(), for any N.
+  Prediction predict(const at::Tensor& xt, std::span<const int> t);
+  at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) { return predict(xt, t).noise; }
 
   const Denoiser& denoiser() const { return denoiser_; }
   double alpha_bar(int t) const { return denoiser_.schedule().alpha_bar.at(static_cast<std::size_t>(t)); }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/method.h"
 
-#include <cmath>
 #include <vector>
 
 #include "core/fusion/bands.h"
@@ -28,6 +27,15 @@ class Guided : public DenoiserMethod {
  public:
   using DenoiserMethod::DenoiserMethod;
 
+  void check(const Parameters& p) const override {
+    if (p.variance == Variance::learned && !denoiser_->learns_variance())
+      throw Error(
+          ErrorCode::invalid_argument,
+          "parameter variance: the model " + model_in_use(p) +
+              " has no learned variance; give fixed-small or fixed-large, or a model that was trained "
+              "with learn_sigma");
+  }
+
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     Evaluator evaluator(*denoiser_);
     at::Tensor fused = sample_guided(evaluator, sources, p, noise);
@@ -47,8 +55,7 @@ class Bandwise : public DenoiserMethod {
     const LevelEstimates estimates =
         estimate_levels(evaluator, sources, timesteps, p.distance, p.draws, noise);
     evaluations_ = evaluator.evaluations();
-    const at::Tensor gains = box_filter(level_gains(estimates.distance), p.smoothing);
-    return combine_bands(sources, estimates.mean, power_weights(gains, p.sharpness, 1), p.base);
+    return fuse_bands(sources, estimates.mean, estimates.distance.squeeze(2), p);
   }
 };
 
@@ -60,26 +67,15 @@ class Amortised : public FusionMethod {
     if (p.distance != Distance::l2 && p.distance != Distance::none)
       throw Error(ErrorCode::invalid_argument,
                   "parameter distance: method amortised has information gains in l2 alone; give l2 or none, "
-                  "or another "
-                  "method");
+                  "or another method");
   }
 
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField&) override {
     const StudentEstimates estimates = student_->estimate(sources);
     evaluations_ = static_cast<std::uint64_t>(sources.size(0));
-    const at::Tensor means = estimates.mean.transpose(0, 1).unsqueeze(2);  // [M,K,1,H,W]
-    const at::Tensor error = estimates.error.transpose(0, 1);              // [M,K,H/u,W/u]
-    const double shrink = static_cast<double>(sources.size(3)) / static_cast<double>(error.size(3));
-    const int radius = static_cast<int>(std::lround(p.smoothing / shrink));
-    at::Tensor weights;
-    if (p.distance == Distance::none) {
-      weights = at::full_like(means, 1.0 / static_cast<double>(sources.size(0)));
-    } else {
-      const at::Tensor coarse = power_weights(box_filter(level_gains(error), radius), p.sharpness, 1);
-      // Linear interpolation keeps Σ_k w_k = 1.
-      weights = at::upsample_bilinear2d(coarse, sources.sizes().slice(2), false).unsqueeze(2);
-    }
-    return combine_bands(sources, means, weights, p.base);
+    // [M,K,1,H,W] and [M,K,H/u,W/u]
+    return fuse_bands(sources, estimates.mean.transpose(0, 1).unsqueeze(2), estimates.error.transpose(0, 1),
+                      p);
   }
   std::int64_t multiple() const override { return student_->multiple(); }
   std::uint64_t evaluations() const override { return evaluations_; }
@@ -97,10 +93,10 @@ std::unique_ptr<FusionMethod> make_method(const Parameters& p, at::Device device
   std::unique_ptr<FusionMethod> method;
   switch (p.method) {
     case Method::guided:
-      method = std::make_unique<Guided>(open_denoiser(text(p.model), device, dtype));
+      method = std::make_unique<Guided>(open_denoiser(text(p.model), device, dtype, text(p.model_config)));
       break;
     case Method::bandwise:
-      method = std::make_unique<Bandwise>(open_denoiser(text(p.model), device, dtype));
+      method = std::make_unique<Bandwise>(open_denoiser(text(p.model), device, dtype, text(p.model_config)));
       break;
     case Method::amortised:
       method = std::make_unique<Amortised>(open_student(text(p.student), device, dtype));

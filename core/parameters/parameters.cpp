@@ -79,6 +79,12 @@ constexpr Choice samplers[] = {
     choice(Sampler::ddpm, "ddpm", "Ancestral sampling: equation (1) of the paper"),
     choice(Sampler::ddim, "ddim", "DDIM; eta sets how much noise a step adds"),
 };
+constexpr Choice variances[] = {
+    choice(Variance::fixed_small, "fixed-small", "β̃, the variance of the exact step to a known picture"),
+    choice(Variance::fixed_large, "fixed-large", "β, the variance of the noise that the step takes back"),
+    choice(Variance::learned, "learned",
+           "The network's own, between these two; for models that learned it (learn_sigma)"),
+};
 constexpr Choice spacings[] = {
     choice(Spacing::uniform, "uniform", "Steps of equal length"),
     choice(Spacing::quadratic, "quadratic", "Larger steps at high noise, smaller ones at low noise"),
@@ -87,6 +93,7 @@ constexpr Choice guidances[] = {
     choice(Guidance::constant, "constant", "guidance-scale at every step"),
     choice(Guidance::posterior, "posterior",
            "v/(v+λ²) with v the step's noise variance and λ sensor-noise: weaker as noise falls"),
+    choice(Guidance::em, "em", "DDFM's expectation-maximisation correction: no information gain, no weights"),
 };
 constexpr Choice distances[] = {
     choice(Distance::l2, "l2", "Squared difference: the paper's choice"),
@@ -104,6 +111,12 @@ constexpr Choice bases[] = {
     choice(Base::mixed, "mixed", "Halfway between average and maximum"),
     choice(Base::maximum, "maximum",
            "The brighter source: keeps the visible brightness and adds hot targets"),
+};
+constexpr Choice band_weights[] = {
+    choice(BandWeights::separate, "separate", "Each level by its own information gain"),
+    choice(BandWeights::joint, "joint",
+           "All levels, and the base, by the geometric mean of their gains down to no noise: one source for "
+           "each place"),
 };
 constexpr Choice precisions[] = {
     choice(Precision::automatic, "auto", "bfloat16 where the device computes it at full rate, else float32"),
@@ -127,7 +140,13 @@ constexpr ParameterSpec table[] = {
                     playing, presets),
     row<&P::method>("method", "Fusion method", "How the pictures are fused", playing, methods),
     row<&P::model>("model", "Denoiser file",
-                   "Denoiser weights, a safetensors file; empty for the embedded luma denoiser", ready),
+                   "Denoiser weights: one of digfusion's own or an unconditional guided-diffusion checkpoint "
+                   "(PyTorch or safetensors); empty for the embedded luma denoiser",
+                   ready),
+    row<&P::model_config>("model-config", "Denoiser configuration",
+                          "JSON file of guided-diffusion's create_model arguments for model; empty for the one "
+                          "beside it (NAME.json for NAME.pt), or what its tensors show",
+                          ready),
     row<&P::student>("student", "Student file",
                      "Weights of the amortised student, a safetensors file; empty for the embedded one",
                      ready),
@@ -142,6 +161,8 @@ constexpr ParameterSpec table[] = {
     row<&P::eta>("eta", "DDIM eta",
                  "Noise that a DDIM step adds: 0 for none (deterministic), 1 for as much as DDPM", playing, 0,
                  1),
+    row<&P::variance>("variance", "Step variance", "Variance of the noise that a step of sampler=ddpm adds",
+                      playing, variances),
     row<&P::spacing>("spacing", "Step spacing",
                      "How the steps of method=guided are spread over the noise levels", playing, spacings),
     row<&P::guidance>("guidance", "Guidance", "How strongly a step of method=guided is pulled to the sources",
@@ -154,6 +175,15 @@ constexpr ParameterSpec table[] = {
         "Assumed noise λ of the sources with guidance=posterior, on a scale where black is -1 "
         "and white 1",
         playing, 1e-4, 10),
+    row<&P::smoothness>("smoothness", "EM smoothness",
+                        "ψ of guidance=em: weight of the squared gradient of what the fused picture adds to "
+                        "the first source",
+                        playing, 0, 1e3),
+    row<&P::splitting>(
+        "splitting", "EM splitting",
+        "η of guidance=em: how closely the smooth copy in its half-quadratic splitting is tied "
+        "to the picture; 0 for no smoothing",
+        playing, 0, 1e3),
     row<&P::interval>("interval", "Information gain interval",
                       "S of equation (8), in sampling steps: weights are computed every so many steps of "
                       "method=guided",
@@ -182,6 +212,15 @@ constexpr ParameterSpec table[] = {
                        "Exponent γ of the weights of methods bandwise and amortised: 1 blends, more decides",
                        playing, 0.1, 16),
     row<&P::base>("base", "Base", "Coarsest band of methods bandwise and amortised", playing, bases),
+    row<&P::band_weights>("band-weights", "Band weights",
+                          "What the weights of methods bandwise and amortised are made of; joint leaves base "
+                          "without effect",
+                          playing, band_weights),
+    row<&P::contrast>(
+        "contrast", "Contrast",
+        "Largest gain of a last linear stretch to the full range of gray, which each picture gets "
+        "by itself (a video may flicker); 1 for none",
+        playing, 1, 8),
     row<&P::infrared_fit>("infrared-fit", "Infrared fit",
                           "How an infrared picture of another aspect ratio meets the visible one", playing,
                           fits),
@@ -200,6 +239,30 @@ constexpr Setting preset_settings[] = {
     {Preset::paper, "distance", "l2"},       {Preset::paper, "extent", "pixel"},
     {Preset::paper, "draws", "1"},           {Preset::paper, "smoothing", "0"},
     {Preset::paper, "guidance", "constant"}, {Preset::paper, "guidance-scale", "0.5"},
+};
+
+constexpr TaskSpec tasks[] = {
+    {Task::visible_infrared, "visible-infrared",
+     "A visible picture first, then one or more infrared ones: its size and colour, all others are scaled to "
+     "it",
+     false},
+    {Task::focus, "focus",
+     "Pictures of one scene, each sharp at another distance: the sharpest one for each place", true},
+    {Task::exposure, "exposure",
+     "Pictures of one scene, each exposed differently: the detail of all, stretched to full contrast", true},
+    {Task::medical, "medical",
+     "Scans of one place by different devices, gray or coloured (untested: no data were at hand)", true},
+};
+struct TaskSetting {
+  Task task;
+  const char* name;
+  const char* text;
+};
+// Found on multi-focus and multi-exposure pictures: docs/algorithm.md.
+constexpr TaskSetting task_settings[] = {
+    {Task::focus, "band-weights", "joint"}, {Task::focus, "smoothing", "8"},
+    {Task::focus, "sharpness", "16"},       {Task::exposure, "base", "average"},
+    {Task::exposure, "smoothing", "4"},     {Task::exposure, "contrast", "1.5"},
 };
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
@@ -312,6 +375,15 @@ std::string to_text(const ParameterSpec& spec, const Value& value) {
   for (const Choice& c : spec.choices)
     if (c.value == integer) return c.nick;
   return std::to_string(integer);
+}
+
+std::span<const TaskSpec> task_table() { return tasks; }
+
+Parameters parameters_of(Task task) {
+  Parameters parameters;
+  for (const TaskSetting& s : task_settings)
+    if (s.task == task) (void)set(parameters, s.name, s.text);
+  return parameters;
 }
 
 std::variant<Levels, std::string> parse_levels(std::string_view text) {

@@ -20,21 +20,28 @@ namespace digfusion {
 enum class Method : int { guided, bandwise, amortised };
 /// The reverse step of guided sampling: equation (1) of Dig2DIG, or DDIM (arXiv 2010.02502).
 enum class Sampler : int { ddpm, ddim };
+/// Variance of a DDPM step: β̃, β, or what the network learned (core/diffusion/steps.h).
+enum class Variance : int { fixed_small, fixed_large, learned };
 /// How sampling steps are spread over the T timesteps: t_i = round((T-1)(1-i/N)^p), p = 1 or 2.
 enum class Spacing : int { uniform, quadratic };
 /// l of equation (8).
 enum class Distance : int { l2, l1, ssim, none };
 /// Whether information gain is a map, or one number for a picture.
 enum class Extent : int { pixel, global };
-/// How strongly x̂0 is pulled to the weighted sources: a constant, or v_t/(v_t+λ²).
-enum class Guidance : int { constant, posterior };
+/// What a step does to x̂0: pulls it to the weighted sources, by a constant or by v_t/(v_t+λ²), or DDFM's
+/// EM correction (core/fusion/em.h).
+enum class Guidance : int { constant, posterior, em };
 /// What the coarsest band of `bandwise` and `amortised` is made of.
 enum class Base : int { average, mixed, maximum };
+/// Whether each level of `bandwise` and `amortised` has its own weights, or all and the base share theirs.
+enum class BandWeights : int { separate, joint };
 enum class Precision : int { automatic, float32, bfloat16, float16 };
 /// How an infrared picture of another aspect ratio meets the visible one.
 enum class InfraredFit : int { contain, cover, stretch };
 /// Several parameters at once.
 enum class Preset : int { realtime, paper };
+/// What the pictures are.
+enum class Task : int { visible_infrared, focus, exposure, medical };
 
 /// Text of bounded length in a plain struct, so that Parameters can cross a library boundary as bytes.
 template <std::size_t Capacity>
@@ -66,7 +73,8 @@ struct Parameters {
   Preset preset = Preset::realtime;
   Method method = Method::amortised;
 
-  Path model;    ///< denoiser file; empty: the embedded one
+  Path model;         ///< denoiser file; empty: the embedded one
+  Path model_config;  ///< what network `model` is; empty: as the file or one beside it says
   Path student;  ///< student file; empty: the embedded one
   Word device = Word("auto");
   Precision precision = Precision::automatic;
@@ -76,10 +84,13 @@ struct Parameters {
   int steps = 25;
   Sampler sampler = Sampler::ddpm;
   double eta = 0.0;
+  Variance variance = Variance::fixed_small;
   Spacing spacing = Spacing::quadratic;
   Guidance guidance = Guidance::constant;
   double guidance_scale = 0.5;
   double sensor_noise = 0.1;
+  double smoothness = 0.5;
+  double splitting = 0.1;
 
   int interval = 10;
   double temperature = 0.03;
@@ -91,6 +102,8 @@ struct Parameters {
   Word levels = Word("500,200,60,15");
   double sharpness = 4.0;
   Base base = Base::maximum;
+  BandWeights band_weights = BandWeights::separate;
+  double contrast = 1.0;
 
   InfraredFit infrared_fit = InfraredFit::contain;
 
@@ -152,6 +165,19 @@ const ParameterSpec* find_parameter(std::string_view name);
 
 /// The value as a user would type it ("0.5", "amortised").
 std::string to_text(const ParameterSpec& spec, const Value& value);
+
+/// A task is to a program that fuses pictures what a preset is to all: settings that suit what is fused. The
+/// element has none: it fuses visible and infrared.
+struct TaskSpec {
+  Task task;
+  const char* name;    ///< as typed by the user
+  const char* blurb;   ///< documentation, a sentence or two
+  bool colour_of_all;  ///< whether chroma comes from all pictures, not from the first, and all have one size
+};
+std::span<const TaskSpec> task_table();
+
+/// The defaults, changed as the task needs it. Presets and single parameters are set over that.
+Parameters parameters_of(Task task);
 
 /// The parsed `levels`: strictly falling timesteps within 1..999, at least one, at most 16; or a message.
 struct Levels {

@@ -126,39 +126,34 @@ NetworkTimes measure_network(const Parameters& parameters, int width, int height
   };
 
   NetworkTimes times;
-  UNetConfig config;
+  std::vector<ConvolutionShape> convolutions;
   if (parameters.method == Method::amortised) {
     const auto student = open_student(std::string(parameters.student.view()), choice.device, choice.network);
-    config = student->config();
     times.batch = 2;
-    const at::Tensor x = pictures(times.batch, config.multiple());
+    const at::Tensor x = pictures(times.batch, student->multiple());
     times.gflop = 2e-9 * times.batch * student->multiply_adds(x.size(2), x.size(3));
     times.milliseconds = median_ms(seconds / 2, [&] { return student->estimate(x).mean; });
+    convolutions = student->convolutions(x.size(2), x.size(3));
   } else {
-    const auto opened = open_denoiser(std::string(parameters.model.view()), choice.device, choice.network);
-    const auto* denoiser = dynamic_cast<const LumaDenoiser*>(opened.get());
-    if (!denoiser) throw std::runtime_error("bench knows the luma denoiser's network alone");
-    config = denoiser->config();
-    const at::Tensor x = pictures(1, config.multiple());
+    const auto denoiser = open_denoiser(std::string(parameters.model.view()), choice.device, choice.network,
+                                        std::string(parameters.model_config.view()));
+    const at::Tensor x = pictures(1, denoiser->multiple());
     times.gflop = 2e-9 * denoiser->multiply_adds(x.size(2), x.size(3));
     constexpr int timestep = 200;
     times.milliseconds = median_ms(seconds / 2, [&] { return denoiser->predict_noise(x, {&timestep, 1}); });
+    convolutions = denoiser->convolutions(x.size(2), x.size(3));
   }
 
-  std::int64_t rows = round_up(height, config.multiple()) / config.unshuffle;
-  std::int64_t columns = round_up(width, config.multiple()) / config.unshuffle;
   const auto options = at::TensorOptions().device(choice.device).dtype(choice.network);
-  for (const std::int64_t channels : config.widths) {
+  for (const auto& [channels, rows, columns] : convolutions) {
     const auto format = at::MemoryFormat::ChannelsLast;
     const at::Tensor x = at::randn({times.batch, channels, rows, columns}, options).contiguous(format);
     const at::Tensor weight = at::randn({channels, channels, 3, 3}, options).contiguous(format);
     const at::Tensor bias = at::zeros({channels}, options);
-    const double ms = median_ms(seconds / 2 / static_cast<double>(config.widths.size()),
+    const double ms = median_ms(seconds / 2 / static_cast<double>(convolutions.size()),
                                 [&] { return at::conv2d(x, weight, bias, 1, 1); });
     const double flop = 18.0 * times.batch * static_cast<double>(channels * channels * rows * columns);
     times.convolutions.push_back({channels, rows, columns, flop / ms * 1e-6});
-    rows /= 2;
-    columns /= 2;
   }
   return times;
 }

@@ -3,36 +3,16 @@
 
 #include <torch/version.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <set>
 
 #include "core/tools/console.h"
+#include "core/tools/table.h"
 
 namespace digfusion::tools {
 namespace {
 
-using Row = std::vector<std::string>;
-
-// The first row is the head. Numbers stand to the right, the first column to the left.
-std::string table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows[0].size(), 3);
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    for (std::size_t i = 0; i < rows[r].size(); ++i) {
-      const std::string pad(widths[i] - rows[r][i].size(), ' ');
-      text += "| " + (i == 0 ? rows[r][i] + pad : pad + rows[r][i]) + " ";
-    }
-    text += "|\n";
-    if (r > 0) continue;
-    for (std::size_t i = 0; i < widths.size(); ++i)
-      text += i == 0 ? "|" + std::string(widths[i] + 2, '-') : "|" + std::string(widths[i] + 1, '-') + ":";
-    text += "|\n";
-  }
-  return text;
-}
+using Row = TableRow;
 
 std::string ms(double value) { return number_text(value, value < 10 ? 2 : 1); }
 std::string percent(double share) { return number_text(100 * share, 0) + " %"; }
@@ -54,7 +34,7 @@ std::string frames_table(const std::vector<BenchResult>& results) {
                                  : "-");
     rows.push_back(std::move(row));
   }
-  return table(rows);
+  return markdown_table(rows);
 }
 
 std::string networks_table(const std::vector<BenchResult>& results) {
@@ -68,7 +48,7 @@ std::string networks_table(const std::vector<BenchResult>& results) {
                     number_text(result.network.gflops(), 0), number_text(best, 0),
                     percent(result.network.gflops() / best), ms(result.floor_milliseconds())});
   }
-  return table(rows);
+  return markdown_table(rows);
 }
 
 std::string convolutions_table(const std::vector<BenchResult>& results) {
@@ -78,7 +58,7 @@ std::string convolutions_table(const std::vector<BenchResult>& results) {
       rows.push_back({name_of_run(result), result.size(), std::to_string(c.channels), std::to_string(c.width),
                       std::to_string(c.height), std::to_string(result.network.batch),
                       number_text(c.gflops, 0)});
-  return table(rows);
+  return markdown_table(rows);
 }
 
 // The different values of a text over all results: "cpu", or "denoiser.safetensors, student.safetensors".

@@ -17,11 +17,6 @@ namespace {
 
 std::string two_digits(long long value) { return (value < 10 ? "0" : "") + std::to_string(value); }
 
-std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](unsigned char byte) { return (byte & 0xC0) != 0x80; }));
-}
-
 std::string wrap_line(std::string_view line, std::size_t width) {
   const std::string indent(std::min(line.find_first_not_of(' '), line.size()), ' ');
   line.remove_prefix(indent.size());
@@ -88,6 +83,11 @@ std::string wrap(std::string_view text, std::size_t width) {
     result += '\n';
     text.remove_prefix(end + 1);
   }
+}
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](unsigned char byte) { return (byte & 0xC0) != 0x80; }));
 }
 
 void print(std::string_view text) {

@@ -42,6 +42,9 @@ std::string duration_text(double seconds);
 /// word has. Line breaks in `text` stay; a line's leading blanks are repeated where it goes on.
 std::string wrap(std::string_view text, std::size_t width);
 
+/// Characters of UTF-8, for columns.
+std::size_t characters(std::string_view text);
+
 /// Writes all of `text` to standard output. Throws std::runtime_error with the system's reason when that
 /// fails.
 void print(std::string_view text);

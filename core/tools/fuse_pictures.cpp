@@ -2,12 +2,12 @@
 #include "core/tools/fuse_pictures.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 
+#include "core/tools/fuse_colour.h"
 #include "core/tools/pictures.h"
 
 namespace fs = std::filesystem;
@@ -29,18 +29,17 @@ void make_folder(const fs::path& folder) {
   if (error) throw std::runtime_error("can't make folder " + folder.string() + ": " + error.message());
 }
 
-// The file in `folder` that is made of this visible picture.
-fs::path output_in(const fs::path& folder, const fs::path& visible) {
-  std::string ending = visible.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
+// The file in `folder` for a set of this stem whose first picture is `first`.
+fs::path output_in(const fs::path& folder, const std::string& stem, const fs::path& first) {
+  const std::string ending = first.extension().string();
+  std::string lower = ending;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  fs::path name = visible.filename();
-  if (ending == ".jpg" || ending == ".jpeg") name.replace_extension(".png");
-  return folder / name;
+  return folder / (stem + (lower == ".jpg" || lower == ".jpeg" ? ".png" : ending));
 }
 
 void refuse_overwriting(const FusionJob& job) {
-  for (const fs::path& source : {job.visible, job.infrared}) {
+  for (const fs::path& source : job.sources) {
     std::error_code error;
     if (fs::equivalent(source, job.output, error) && !error)
       throw std::runtime_error("the output " + job.output.string() +
@@ -48,28 +47,54 @@ void refuse_overwriting(const FusionJob& job) {
   }
 }
 
+// Whether these are folders rather than files.
+bool are_folders(std::span<const fs::path> inputs) {
+  const bool folders = is_folder(inputs[0]);
+  for (const fs::path& input : inputs.subspan(1))
+    if (is_folder(input) != folders)
+      throw std::runtime_error(inputs[0].string() + (folders ? " is a folder and " : " is a file and ") +
+                               input.string() + " isn't; give pictures or folders alone");
+  if (!folders && inputs.size() < 2)
+    throw std::runtime_error("one picture, " + inputs[0].string() +
+                             ", is nothing to fuse; give two or more, or a folder of them");
+  return folders;
+}
+
+void refuse_too_many(const FusionJob& job) {
+  if (job.sources.size() > max_sources)
+    throw std::runtime_error(std::to_string(job.sources.size()) + " pictures for " + job.output.string() +
+                             " are too many: up to " + std::to_string(max_sources) +
+                             " can be fused into one");
+}
+
 }  // namespace
 
-std::vector<FusionJob> plan_fusion(const fs::path& visible, const fs::path& infrared,
-                                   const fs::path& output) {
-  const bool folders = is_folder(visible);
-  if (is_folder(infrared) != folders)
-    throw std::runtime_error(visible.string() + (folders ? " is a folder and " : " is a file and ") +
-                             infrared.string() + " isn't; give two pictures or two folders");
+std::string names_text(std::span<const fs::path> files) {
+  std::string text;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    text += (i == 0 ? "" : i + 1 < files.size() ? ", " : " and ") + files[i].string();
+  return text;
+}
+
+std::vector<FusionJob> plan_fusion(std::span<const fs::path> inputs, const fs::path& output) {
+  const bool folders = are_folders(inputs);
   std::error_code error;
   const bool into_folder = folders || !output.has_filename() || fs::is_directory(output, error);
   std::vector<FusionJob> jobs;
   if (folders) {
-    const std::array sources{visible, infrared};
-    for (const PictureSet& set : match_pictures(sources))
-      jobs.push_back({set.files[0], set.files[1], output_in(output, set.files[0])});
+    for (PictureSet& set : inputs.size() == 1 ? group_pictures(inputs[0]) : match_pictures(inputs)) {
+      const fs::path file = output_in(output, set.stem, set.files[0]);
+      jobs.push_back({std::move(set.files), file});
+    }
   } else {
-    jobs.push_back({visible, infrared, into_folder ? output_in(output, visible) : output});
+    jobs.push_back({{inputs.begin(), inputs.end()},
+                    into_folder ? output_in(output, inputs[0].stem().string(), inputs[0]) : output});
     if (!is_picture_name(jobs[0].output))
       throw std::runtime_error("the output's name " + jobs[0].output.string() +
                                " must end in .png, .jpg, .jpeg, .tif, .tiff or .bmp, or be a folder");
   }
   std::for_each(jobs.begin(), jobs.end(), refuse_overwriting);
+  std::for_each(jobs.begin(), jobs.end(), refuse_too_many);
   make_folder(into_folder ? output : output.parent_path());
   return jobs;
 }
@@ -98,18 +123,44 @@ Image as_image(const cv::Mat& picture) {
   return image;
 }
 
-void fuse_files(StreamFuser& fuser, const FusionJob& job) {
-  const cv::Mat visible = read_picture(job.visible);
-  check_format(job.output, visible);
-  const cv::Mat infrared = read_picture(job.infrared);
-  cv::Mat fused(visible.size(), visible.type());
+namespace {
+
+void fuse_images(StreamFuser& fuser, std::span<const cv::Mat> sources, const cv::Mat& output,
+                 const FusionJob& job) {
+  std::vector<Image> images;
+  for (const cv::Mat& source : sources) images.push_back(as_image(source));
   fuser.reset();  // each picture by itself
-  const std::array sources{as_image(visible), as_image(infrared)};
-  const Status status = fuser.fuse(sources.data(), sources.size(), as_image(fused));
-  if (!status.ok())
-    throw std::runtime_error("can't fuse " + job.visible.string() + " and " + job.infrared.string() + ": " +
-                             status.message);
-  write_picture(job.output, fused);
+  const Status status = fuser.fuse(images.data(), images.size(), as_image(output));
+  if (!status.ok()) throw std::runtime_error("can't fuse " + names_text(job.sources) + ": " + status.message);
+}
+
+void require_one_size(std::span<const cv::Mat> pictures, const FusionJob& job, const TaskSpec& task) {
+  for (std::size_t i = 1; i < pictures.size(); ++i)
+    if (pictures[i].size() != pictures[0].size())
+      throw std::runtime_error("can't fuse " + names_text(job.sources) + ": " + job.sources[0].string() +
+                               " has " + size_text(pictures[0]) + " pixels and " + job.sources[i].string() +
+                               " " + size_text(pictures[i]) + "; --task " + task.name +
+                               " needs pictures of one size");
+}
+
+}  // namespace
+
+void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task) {
+  std::vector<cv::Mat> pictures = {read_picture(job.sources[0])};
+  check_format(job.output, pictures[0]);
+  for (std::size_t i = 1; i < job.sources.size(); ++i) pictures.push_back(read_picture(job.sources[i]));
+  if (!task.colour_of_all) {
+    const cv::Mat fused(pictures[0].size(), pictures[0].type());
+    fuse_images(fuser, pictures, fused, job);
+    write_picture(job.output, fused);
+    return;
+  }
+  require_one_size(pictures, job, task);
+  std::vector<cv::Mat> lumas;
+  for (const cv::Mat& picture : pictures) lumas.push_back(deep_luma(picture));
+  const cv::Mat fused(lumas[0].size(), lumas[0].type());
+  fuse_images(fuser, lumas, fused, job);
+  write_picture(job.output, join_colour(fused, fuse_chroma(pictures), pictures[0]));
 }
 
 }  // namespace digfusion::tools

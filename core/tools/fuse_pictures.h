@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <opencv2/core.hpp>
+#include <span>
 #include <vector>
 
 #include "core/interface/interface.h"
@@ -14,23 +15,28 @@ namespace digfusion::tools {
 
 /// One picture to make.
 struct FusionJob {
-  std::filesystem::path visible, infrared, output;
+  std::vector<std::filesystem::path> sources;  ///< 2 to max_sources
+  std::filesystem::path output;
 };
 
-/// What `fuse --visible V --infrared I --output O` is to do: two files, or two folders whose pictures are
-/// paired by equal stem (match_pictures()). A folder as output (one that is there, a name that ends in "/",
-/// or whenever the sources are folders) is given pictures of the visible ones' names, but PNG for a JPEG,
-/// which would lose what was fused. Makes the output's folder. Throws when a source is missing, the sources
-/// aren't both files or both folders, or an output is one of the sources.
-std::vector<FusionJob> plan_fusion(const std::filesystem::path& visible,
-                                   const std::filesystem::path& infrared,
+/// What `fuse --inputs A B … --output O` is to do: two files or more; two folders or more, whose pictures are
+/// paired by equal stem (match_pictures()); or one folder, whose pictures belong together by their endings
+/// _A, _B, … (group_pictures()). A folder as output (one that is there, a name that ends in "/", or whenever
+/// the sources are folders) is given pictures of the sets' stems and the first source's format, but PNG for a
+/// JPEG, which would lose what was fused. Makes the output's folder. Throws when a source is missing, the
+/// sources are neither all files nor all folders, they are too few or too many, or an output is one of them.
+std::vector<FusionJob> plan_fusion(std::span<const std::filesystem::path> inputs,
                                    const std::filesystem::path& output);
 
 /// `picture` (as read_picture() returns it) as a borrowed Image: gray, or RGB of full range, with alpha if it
 /// has.
 Image as_image(const cv::Mat& picture);
 
-/// Reads both, fuses and writes: the visible picture's size, depth, colour and alpha with the fused luma.
-void fuse_files(StreamFuser& fuser, const FusionJob& job);
+/// Reads the sources, fuses and writes: the first picture's size, depth, colour and alpha with the fused
+/// luma. Where the task takes the colour of all (fuse_colour.h) they must be of one size.
+void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task);
+
+/// "a.png, b.png and c.png".
+std::string names_text(std::span<const std::filesystem::path> files);
 
 }  // namespace digfusion::tools

@@ -50,7 +50,10 @@ int main(int argc, char** argv) {
   digfusion::add_evaluate_command(app, exit_code);
   digfusion::add_info_command(app, exit_code);
   digfusion::add_parameters_command(app, exit_code);
+  digfusion::add_reproduce_command(app, exit_code);
   digfusion::add_bench_command(app, exit_code);
+  digfusion::add_verify_command(app, exit_code);
+  digfusion::add_convert_command(app, exit_code);
   app.footer("Exit codes: 0 done, 1 failed, 2 the command line can't be understood.");
   try {
     app.parse(argc, argv);

@@ -38,8 +38,8 @@ ParameterOptions::ParameterOptions(CLI::App& command) {
   }
 }
 
-Parameters ParameterOptions::parameters() const {
-  Parameters parameters;
+Parameters ParameterOptions::parameters(const Parameters& base) const {
+  Parameters parameters = base;
   for (const bool presets : {true, false})
     for (const Given& row : given_)
       if (is_preset(*row.spec) == presets && row.option->count() > 0)

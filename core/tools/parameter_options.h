@@ -19,9 +19,9 @@ class ParameterOptions {
   ParameterOptions(const ParameterOptions&) = delete;
   ParameterOptions& operator=(const ParameterOptions&) = delete;
 
-  /// What the command line gave: the preset first, then the others over it, whatever their order. Throws
-  /// CLI::ValidationError, which names the allowed values, for a value that isn't allowed.
-  Parameters parameters() const;
+  /// What the command line gave, over `base`: the preset first, then the others over it, whatever their
+  /// order. Throws CLI::ValidationError, which names the allowed values, for a value that isn't allowed.
+  Parameters parameters(const Parameters& base = {}) const;
 
  private:
   struct Given {

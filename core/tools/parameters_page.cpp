@@ -31,10 +31,8 @@ std::string parameter_row(const ParameterSpec& spec) {
          cell(values_cell(spec)) + " | " + change + " | " + cell(spec.blurb) + " |\n";
 }
 
-// What a preset sets that isn't the default: "`method=guided`, `draws=1`".
-std::string preset_settings(const Choice& preset) {
-  Parameters parameters;
-  if (set(parameters, "preset", preset.nick)) return {};
+// What isn't the default: "`method=guided`, `draws=1`".
+std::string settings_text(const Parameters& parameters) {
   std::string text;
   for (const ParameterSpec& spec : parameter_table()) {
     if (std::string_view(spec.name) == "preset" || spec.get(parameters) == spec.default_value()) continue;
@@ -42,6 +40,24 @@ std::string preset_settings(const Choice& preset) {
         (text.empty() ? "" : ", ") + code(spec.name + std::string("=") + to_text(spec, spec.get(parameters)));
   }
   return text.empty() ? "every default" : text;
+}
+
+std::string preset_settings(const Choice& preset) {
+  Parameters parameters;
+  if (set(parameters, "preset", preset.nick)) return {};
+  return settings_text(parameters);
+}
+
+std::string task_section() {
+  std::string text =
+      "\n## Tasks\n\n"
+      "`digfusion fuse --task NAME`: the defaults with these changes; a preset comes over them, then single\n"
+      "parameters.\n\n"
+      "| task | meaning | sets |\n|---|---|---|\n";
+  for (const TaskSpec& task : task_table())
+    text += "| " + code(task.name) + " | " + cell(task.blurb) + " | " +
+            cell(settings_text(parameters_of(task.task))) + " |\n";
+  return text;
 }
 
 }  // namespace
@@ -67,6 +83,7 @@ std::string parameters_markdown() {
     for (const Choice& choice : spec.choices)
       page += "| " + code(choice.nick) + " | " + cell(choice.blurb) + " |" +
               (is_preset ? " " + cell(preset_settings(choice)) + " |\n" : "\n");
+    if (is_preset) page += task_section();
   }
   return page;
 }

@@ -51,18 +51,40 @@ Stems list_pictures(const fs::path& folder) {
   return stems;
 }
 
+// "a, b, c and 4 more".
+std::string list_text(const std::vector<std::string>& names) {
+  constexpr std::size_t shown = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), shown); ++i) text += (i > 0 ? ", " : "") + names[i];
+  return names.size() > shown ? text + " and " + std::to_string(names.size() - shown) + " more" : text;
+}
+
 // "  FOLDER lacks: a, b, c and 4 more", or nothing.
 std::string missing_text(const fs::path& folder, const Stems& here, const Stems& everywhere) {
-  constexpr int shown = 10;
-  std::string text;
-  int missing = 0;
-  for (const auto& [stem, path] : everywhere) {
-    if (here.contains(stem)) continue;
-    if (++missing <= shown) text += (missing > 1 ? ", " : "") + stem;
+  std::vector<std::string> missing;
+  for (const auto& [stem, path] : everywhere)
+    if (!here.contains(stem)) missing.push_back(stem);
+  return missing.empty() ? "" : "\n  " + folder.string() + " lacks: " + list_text(missing);
+}
+
+bool same_stems(const std::vector<Stems>& listings) {
+  return std::all_of(listings.begin(), listings.end(), [&](const Stems& stems) {
+    return std::equal(stems.begin(), stems.end(), listings.front().begin(), listings.front().end(),
+                      [](const auto& a, const auto& b) { return a.first == b.first; });
+  });
+}
+
+// "_A" for 0.
+std::string ending_number(std::size_t i) { return {'_', static_cast<char>('A' + i)}; }
+
+// The stems without `ending`, where all have it; otherwise as they are.
+Stems without_ending(const Stems& stems, const std::string& ending) {
+  Stems shorter;
+  for (const auto& [stem, path] : stems) {
+    if (!stem.ends_with(ending)) return stems;
+    shorter.emplace(stem.substr(0, stem.size() - ending.size()), path);
   }
-  if (missing == 0) return {};
-  if (missing > shown) text += " and " + std::to_string(missing - shown) + " more";
-  return "\n  " + folder.string() + " lacks: " + text;
+  return shorter;
 }
 
 std::vector<unsigned char> read_bytes(const fs::path& path) {
@@ -140,11 +162,12 @@ bool is_picture_name(const fs::path& path) {
 
 std::vector<PictureSet> match_pictures(std::span<const fs::path> folders) {
   std::vector<Stems> listings;
+  for (const fs::path& folder : folders) listings.push_back(list_pictures(folder));
+  if (!same_stems(listings))
+    for (std::size_t i = 0; i < listings.size(); ++i)
+      listings[i] = without_ending(listings[i], ending_number(i));
   Stems everywhere;
-  for (const fs::path& folder : folders) {
-    listings.push_back(list_pictures(folder));
-    everywhere.insert(listings.back().begin(), listings.back().end());
-  }
+  for (const Stems& stems : listings) everywhere.insert(stems.begin(), stems.end());
   std::string names;
   for (const fs::path& folder : folders) names += (names.empty() ? "" : ", ") + folder.string();
   if (everywhere.empty())
@@ -163,6 +186,43 @@ std::vector<PictureSet> match_pictures(std::span<const fs::path> folders) {
     for (const Stems& listing : listings) set.files.push_back(listing.at(stem));
     sets.push_back(std::move(set));
   }
+  return sets;
+}
+
+std::vector<PictureSet> group_pictures(const fs::path& folder) {
+  const Stems pictures = list_pictures(folder);
+  if (pictures.empty())
+    throw std::runtime_error("no pictures (PNG, JPEG, TIFF, BMP) in " + folder.string() +
+                             ": nothing to group");
+  std::map<std::string, Stems> groups;  // by the stem without its ending; within one by the ending
+  std::vector<std::string> strange;
+  for (const auto& [stem, path] : pictures) {
+    const std::size_t before = stem.size() - 2;
+    if (stem.size() > 2 && stem[before] == '_' && stem.back() >= 'A' && stem.back() <= 'Z')
+      groups[stem.substr(0, before)].emplace(stem.substr(before), path);
+    else
+      strange.push_back(stem);
+  }
+  const std::string rule =
+      "pictures of one folder belong together by the endings _A, _B, … of their names, and ";
+  if (!strange.empty())
+    throw std::runtime_error(rule + "in " + folder.string() + " some have none: " + list_text(strange));
+
+  std::vector<PictureSet> sets;
+  std::vector<std::string> missing;
+  for (const auto& [stem, group] : groups) {
+    PictureSet set{stem, {}};
+    for (std::size_t i = 0; i < std::max<std::size_t>(group.size(), 2); ++i) {
+      const auto found = group.find(ending_number(i));
+      if (found == group.end()) {
+        missing.push_back(stem + ending_number(i));
+        break;
+      }
+      set.files.push_back(found->second);
+    }
+    sets.push_back(std::move(set));
+  }
+  if (!missing.empty()) throw std::runtime_error(rule + folder.string() + " lacks: " + list_text(missing));
   return sets;
 }
 

@@ -22,11 +22,17 @@ struct PictureSet {
   std::vector<std::filesystem::path> files;
 };
 
-/// Pairs (or triples, …) the pictures of several folders by stem, in the order of the stems. Other files,
-/// hidden ones and subfolders are left alone. Throws when a folder is missing or can't be listed, holds two
-/// pictures of one stem, when a stem isn't in every folder (the message lists the first few), or when no
-/// folder holds any.
+/// Pairs (or triples, …) the pictures of several folders by stem, in the order of the stems. Where that
+/// leaves some without partner, the ending _A of all stems in the first folder, _B in the second and so on
+/// are left out. Other files, hidden ones and subfolders are left alone. Throws when a folder is missing or
+/// can't be listed, holds two pictures of one stem, when a stem isn't in every folder (the message lists the
+/// first few), or when no folder holds any.
 std::vector<PictureSet> match_pictures(std::span<const std::filesystem::path> folders);
+
+/// Groups the pictures of one folder whose stems differ only in the ending _A, _B, _C, …; the sets' stems
+/// lack it. Sets may be of different size. Throws as above, and when a picture has no such ending, a letter
+/// is left out, or a picture stands alone.
+std::vector<PictureSet> group_pictures(const std::filesystem::path& folder);
 
 /// Reads as stored: CV_8U or CV_16U with 1 (gray), 3 (BGR) or 4 (BGRA) channels, never empty. No rotation by
 /// EXIF. Throws when the file can't be read or decoded, is cut short, or holds other samples (float, 32 bit).

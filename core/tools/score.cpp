@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <mutex>
@@ -16,6 +15,7 @@
 #include "core/tools/console.h"
 #include "core/tools/output_file.h"
 #include "core/tools/pictures.h"
+#include "core/tools/table.h"
 
 namespace digfusion::tools {
 namespace {
@@ -30,8 +30,15 @@ class SingleThreadedOpenCV {
   int before_;
 };
 
+// A row without its names.
+ScoreRow scored(const cv::Mat& fused, const cv::Mat& a, const cv::Mat& b, const PerceptualDistance& lpips) {
+  ScoreRow row{{}, {}, metrics::measure(fused, a, b)};
+  if (lpips) row.lpips = (lpips(a, fused) + lpips(b, fused)) / 2;
+  return row;
+}
+
 // The figures of one picture set (visible, infrared, fused): of the fused picture, then of the baselines.
-std::vector<metrics::Figures> score_set(const PictureSet& set, bool baselines) {
+std::vector<ScoreRow> score_set(const PictureSet& set, const ScoreOptions& options) {
   std::array<cv::Mat, 3> lumas;
   for (std::size_t i = 0; i < lumas.size(); ++i) lumas[i] = luma(read_picture(set.files[i]));
   const auto& [visible, infrared, fused] = lumas;
@@ -39,42 +46,37 @@ std::vector<metrics::Figures> score_set(const PictureSet& set, bool baselines) {
     throw std::runtime_error("sizes of \"" + set.stem + "\" differ: visible " + size_text(visible) +
                              ", infrared " + size_text(infrared) + ", fused " + size_text(fused) + " (" +
                              set.files[2].string() + "); all three must be equal");
-  std::vector<metrics::Figures> figures;
+  std::vector<ScoreRow> rows;
   try {
-    figures.push_back(metrics::measure(fused, visible, infrared));
-    if (baselines)
+    rows.push_back(scored(fused, visible, infrared, options.lpips));
+    if (options.baselines)
       for (const metrics::Baseline& baseline : metrics::baselines)
-        figures.push_back(metrics::measure(baseline.fuse(visible, infrared), visible, infrared));
+        rows.push_back(scored(baseline.fuse(visible, infrared), visible, infrared, options.lpips));
   } catch (const std::invalid_argument& error) {
     throw std::runtime_error("can't score \"" + set.stem + "\": " + error.what());
   }
-  return figures;
-}
-
-metrics::Figures mean_of(const std::vector<ScoreRow>& rows, std::size_t begin) {
-  metrics::Figures mean;
-  const double count = static_cast<double>(rows.size() - begin);
-  const auto average = [&](double metrics::Figures::*value) {
-    for (std::size_t i = begin; i < rows.size(); ++i) mean.*value += rows[i].figures.*value / count;
-  };
-  for (const metrics::Column& column : metrics::columns) average(column.value);
-  average(&metrics::Figures::psnr_sum);
-  return mean;
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
-  return quoted + "\"";
+  return rows;
 }
 
 }  // namespace
 
+ScoreRow mean_row(const std::string& method, std::span<const ScoreRow> rows) {
+  ScoreRow mean{method, "mean", {}};
+  const double count = static_cast<double>(rows.size());
+  const auto average = [&](double metrics::Figures::*value) {
+    for (const ScoreRow& row : rows) mean.figures.*value += row.figures.*value / count;
+  };
+  for (const metrics::Column& column : metrics::columns) average(column.value);
+  average(&metrics::Figures::psnr_sum);
+  for (const ScoreRow& row : rows)
+    if (row.lpips) mean.lpips = mean.lpips.value_or(0) + *row.lpips / count;
+  return mean;
+}
+
 std::vector<ScoreRow> score(const ScoreOptions& options, bool progress_wanted) {
   const std::array folders{options.visible, options.infrared, options.fused};
   const std::vector<PictureSet> sets = match_pictures(folders);
-  std::vector<std::vector<metrics::Figures>> figures(sets.size());
+  std::vector<std::vector<ScoreRow>> scored_sets(sets.size());
 
   const SingleThreadedOpenCV single_threaded;
   Progress progress("pictures", sets.size(), progress_wanted);
@@ -86,7 +88,7 @@ std::vector<ScoreRow> score(const ScoreOptions& options, bool progress_wanted) {
   const auto work = [&] {
     for (std::size_t i; !stop && (i = next.fetch_add(1)) < sets.size();) {
       try {
-        figures[i] = score_set(sets[i], options.baselines);
+        scored_sets[i] = score_set(sets[i], options);
         const std::lock_guard lock(mutex);
         progress.show(++done);
       } catch (...) {
@@ -115,11 +117,15 @@ std::vector<ScoreRow> score(const ScoreOptions& options, bool progress_wanted) {
   if (error) std::rethrow_exception(error);
 
   std::vector<ScoreRow> rows;
-  for (std::size_t method = 0; method < figures.front().size(); ++method) {
+  for (std::size_t method = 0; method < scored_sets.front().size(); ++method) {
     const std::string name = method == 0 ? "fused" : metrics::baselines[method - 1].name;
     const std::size_t begin = rows.size();
-    for (std::size_t i = 0; i < sets.size(); ++i) rows.push_back({name, sets[i].stem, figures[i][method]});
-    rows.push_back({name, "mean", mean_of(rows, begin)});
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      ScoreRow& row = rows.emplace_back(scored_sets[i][method]);
+      row.method = name;
+      row.picture = sets[i].stem;
+    }
+    rows.push_back(mean_row(name, std::span(rows).subspan(begin)));
   }
   return rows;
 }
@@ -127,16 +133,13 @@ std::vector<ScoreRow> score(const ScoreOptions& options, bool progress_wanted) {
 std::string to_csv(const std::vector<ScoreRow>& rows) {
   std::string text = "method,picture";
   for (const metrics::Column& column : metrics::columns) text += std::string(",") + column.name;
-  text += '\n';
+  const bool with_lpips = !rows.empty() && rows.front().lpips;
+  text += with_lpips ? ",LPIPS\n" : "\n";
   for (const ScoreRow& row : rows) {
     text += csv_field(row.method) + "," + csv_field(row.picture);
-    for (const metrics::Column& column : metrics::columns) {
-      char number[64];
-      const auto end = std::to_chars(number, number + sizeof number, row.figures.*column.value,
-                                     std::chars_format::fixed, 6);
-      text += ",";
-      text.append(number, end.ptr);
-    }
+    for (const metrics::Column& column : metrics::columns)
+      text += "," + number_text(row.figures.*column.value, 6);
+    if (with_lpips) text += "," + number_text(row.lpips.value(), 6);
     text += '\n';
   }
   return text;

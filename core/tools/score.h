@@ -4,6 +4,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,11 +14,16 @@
 
 namespace digfusion::tools {
 
+/// LPIPS of two lumas (core/metrics/lpips/lpips.h), or nothing where the user brought no weights. Called from
+/// several threads at once.
+using PerceptualDistance = std::function<double(const cv::Mat& a, const cv::Mat& b)>;
+
 struct ScoreOptions {
   std::filesystem::path visible, infrared, fused;  ///< folders, paired by equal stem (pictures.h)
   std::filesystem::path csv;                       ///< file to write; empty: standard output
-  bool baselines = false;  ///< score core/metrics/baselines.h on the same pictures too
-  int threads = 0;         ///< pictures at the same time; 0: one for each core
+  bool baselines = false;      ///< score core/metrics/baselines.h on the same pictures too
+  int threads = 0;             ///< pictures at the same time; 0: one for each core
+  PerceptualDistance lpips{};  ///< adds the column LPIPS
 };
 
 /// One line of the table.
@@ -23,6 +31,7 @@ struct ScoreRow {
   std::string method;   ///< "fused", "average", "maximum" or "laplacian"
   std::string picture;  ///< stem, or "mean"
   metrics::Figures figures;
+  std::optional<double> lpips{};  ///< ½(LPIPS(a,f) + LPIPS(b,f))
 };
 
 /// Method by method a row for each picture, in the order of the stems, and then the mean over them.
@@ -30,8 +39,12 @@ struct ScoreRow {
 /// can't be scored.
 std::vector<ScoreRow> score(const ScoreOptions& options, bool progress);
 
-/// CSV (RFC 4180, lines end in \n): a head line, `method,picture,` and the names of metrics::columns, then
-/// the rows, six decimals; PSNR of equal pictures is "inf". The same in any locale.
+/// The row named "mean" of the method whose rows these are (one at least).
+ScoreRow mean_row(const std::string& method, std::span<const ScoreRow> rows);
+
+/// CSV (RFC 4180, lines end in \n): a head line, `method,picture,` and the names of metrics::columns (then
+/// LPIPS when the rows have it), then the rows, six decimals; PSNR of equal pictures is "inf". The same in
+/// any locale.
 std::string to_csv(const std::vector<ScoreRow>& rows);
 
 /// Scores and writes. Returns the exit code: 0, or 1 after one clear message on standard error; nothing has

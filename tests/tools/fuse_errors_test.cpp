@@ -35,7 +35,7 @@ TEST_F(FuseErrors, NameThePictureThatCantBeReadAndLeaveNoOutput) {
                  {"zero.tif", "empty file"});
   expect_failure(fuse(visible, at("missing.png"), "fused.png"), 1,
                  {"there is no file or folder", "missing.png"});
-  expect_failure(fuse(visible, folder.path.string(), "fused.png"), 1, {"give two pictures or two folders"});
+  expect_failure(fuse(visible, folder.path.string(), "fused.png"), 1, {"give pictures or folders alone"});
   EXPECT_FALSE(fs::exists(at("fused.png")));
 }
 
@@ -56,6 +56,40 @@ TEST_F(FuseErrors, NameStemsWithoutPartnerAndMissingFolders) {
   expect_part(result.err, "equal stem");
   expect_part(result.err, at("i") + " lacks: b");
   EXPECT_FALSE(fs::exists(at("out")));
+}
+
+TEST_F(FuseErrors, NameWhatIsWrongWithInputs) {
+  const auto fuse_inputs = [&](Words words, const Words& more) {
+    words.insert(words.begin(), {"fuse", "--output", at("fused.png"), "--inputs"});
+    words.insert(words.end(), more.begin(), more.end());
+    return digfusion(words);
+  };
+  expect_failure(fuse_inputs({visible}, {}), 1, {"one picture", "v.png", "give two or more"});
+  expect_failure(fuse_inputs(Words(9, visible), {}), 1, {"9 pictures", "up to 8"});
+  expect_failure(fuse_inputs({visible, folder.path.string()}, {}), 1, {"give pictures or folders alone"});
+  const std::string other = write("other.png", picture(2, CV_8UC1, {40, 30}));
+  expect_failure(fuse_inputs({visible, infrared, other}, {"--task", "focus"}), 1,
+                 {"v.png has 64x48", "other.png 40x30", "--task focus", "one size"});
+  expect_failure(fuse_inputs({visible, infrared}, {"--task", "panorama"}), 2, {"panorama", "focus"});
+  expect_failure(fuse_inputs({visible, infrared}, {"--visible", visible, "--infrared", infrared}), 2,
+                 {"--inputs"});
+  expect_failure(digfusion({"fuse", "--output", at("fused.png")}), 2,
+                 {"--visible and --infrared, or --inputs"});
+  expect_failure(digfusion({"fuse", "--visible", visible, "--output", at("fused.png")}), 2, {"--infrared"});
+  write("stack/x_A.png", picture(1));
+  write("stack/x_C.png", picture(1));
+  expect_failure(fuse_inputs({at("stack")}, {}), 1, {"stack lacks: x_B"});
+  EXPECT_FALSE(fs::exists(at("fused.png")));
+}
+
+TEST_F(FuseErrors, TellOfALearnedVarianceThatIsntThere) {
+  expect_failure(fuse_with({"--preset", "paper", "--variance", "learned"}), 1,
+                 {"variance", "denoiser.safetensors", "fixed-small"});
+}
+
+TEST_F(FuseErrors, OfTheReportComeBeforeTheWork) {
+  expect_failure(fuse_with({"--report", at("nowhere/report.json")}), 1, {"nowhere"});
+  EXPECT_FALSE(fs::exists(at("fused.png")));
 }
 
 TEST_F(FuseErrors, OfOnePictureLetTheOthersGoOn) {
@@ -116,7 +150,7 @@ TEST_F(FuseErrors, SayWhatIsWrongWithAModelFile) {
     expect_failure(digfusion({"info", file}), 1, parts);
   };
   refused("pickle.pt", "PK\x03\x04 this is a zip file of Python pickles, as PyTorch writes them",
-          {"pickle.pt", "not a safetensors file"});
+          {"pickle.pt", "zip file", "truncated or damaged"});
   refused("empty.safetensors", "", {"empty.safetensors", "too short"});
   refused("cut.safetensors", bytes.substr(0, bytes.size() / 2), {"cut.safetensors", "truncated"});
   std::string lying = bytes;

@@ -2,6 +2,7 @@
 //
 // `digfusion fuse`: what it makes of good pictures. That they equal the element's is tested in
 // tests/pipeline.
+#include <nlohmann/json.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include "core/tools/pictures.h"
@@ -130,6 +131,103 @@ TEST_F(Fuse, GivesTheSameBytesForTheSameSeedAndThreads) {
   const std::string first = bytes("a.png", "7");
   EXPECT_EQ(first, bytes("b.png", "7"));
   EXPECT_NE(first, bytes("c.png", "8"));
+}
+
+/// A picture that is sharp between two columns and blurred elsewhere.
+cv::Mat focused(const cv::Mat& scene, int from, int to) {
+  cv::Mat result;
+  cv::GaussianBlur(scene, result, {}, 3);
+  scene.colRange(from, to).copyTo(result.colRange(from, to));
+  return result;
+}
+
+TEST_F(Fuse, ChoosesTheSharpPictureOfSeveralInColour) {
+  cv::Mat scene = picture(3, CV_8UC3, {192, 96}), coarse;
+  cv::GaussianBlur(scene, coarse, {}, 1);  // as pictures are: no noise between neighbours
+  Words words = {"fuse", "--inputs"};
+  cv::Mat average = cv::Mat::zeros(coarse.size(), CV_32FC3);
+  for (int i = 0; i < 3; ++i) {
+    const cv::Mat one = focused(coarse, 64 * i, 64 * (i + 1));
+    words.push_back(write("focus" + std::to_string(i) + ".png", one));
+    cv::accumulate(one, average);
+  }
+  words.insert(words.end(), {"--task", "focus", "--output", at("fused.png"), "-q"});
+  expect_success(digfusion(words));
+  const cv::Mat fused = read_picture(at("fused.png"));
+  ASSERT_EQ(fused.type(), CV_8UC3);
+  average.convertTo(average, CV_8U, 1 / 3.0);
+  EXPECT_LT(cv::norm(luma(fused), luma(coarse)), 0.5 * cv::norm(luma(average), luma(coarse)));
+}
+
+TEST_F(Fuse, GivesBackAPictureFusedWithItselfInEveryDepthAndColourOfATask) {
+  for (const int type : {CV_8UC1, CV_8UC3, CV_8UC4, CV_16UC1, CV_16UC3, CV_16UC4}) {
+    const cv::Mat original = picture(type, type);
+    const std::string file = write("same.png", original);
+    expect_success(digfusion(
+        {"fuse", "--inputs", file, file, file, "--task", "medical", "--output", at("f.png"), "-q"}));
+    const cv::Mat fused = read_picture(at("f.png"));
+    ASSERT_EQ(fused.type(), original.type());
+    EXPECT_LE(cv::norm(fused, original, cv::NORM_INF), CV_MAT_DEPTH(type) == CV_16U ? 0.001 * 65535 : 1)
+        << type;
+  }
+}
+
+TEST_F(Fuse, TakesVisibleAndInfraredAsInputsToo) {
+  const std::string v = write("v.png", picture(1, CV_8UC3)),
+                    i = write("i.png", picture(2, CV_8UC1, {40, 40}));
+  const cv::Mat named = fuse(v, i, "named.png");
+  expect_success(digfusion({"fuse", "--inputs", v, i, "--output", at("listed.png"), "-q"}));
+  EXPECT_TRUE(equal(named, read_picture(at("listed.png"))));
+  expect_success(digfusion({"fuse", "--inputs", v, i, i, "--output", at("three.png"), "-q"}));
+  EXPECT_EQ(read_picture(at("three.png")).type(), CV_8UC3);
+}
+
+TEST_F(Fuse, PairsPicturesByTheEndingsOfTheirNames) {
+  for (const char* name : {"x", "y"})
+    for (const char* ending : {"_A", "_B"}) {
+      write(std::string("one/") + name + ending + ".png", picture(*name + *(ending + 1)));
+      write("several/" + std::string(ending) + "/" + name + ending + ".png", picture(*name + *(ending + 1)));
+    }
+  expect_success(digfusion({"fuse", "--inputs", at("one"), "--task", "exposure", "--output", at("a"), "-q"}));
+  expect_success(digfusion({"fuse", "--inputs", at("several/_A"), at("several/_B"), "--task", "exposure",
+                            "--output", at("b"), "-q"}));
+  for (const char* name : {"x.png", "y.png"})
+    EXPECT_TRUE(
+        equal(read_picture(at(std::string("a/") + name)), read_picture(at(std::string("b/") + name))));
+}
+
+TEST_F(Fuse, ReportsTheEvaluationsOfEachPicture) {
+  write("v/a.png", picture(1));
+  write("v/b.png", picture(2));
+  write("i/a.png", picture(3));
+  write("i/b.png", std::string("damaged"));
+  const ProcessResult result = digfusion({"fuse", "--visible", at("v"), "--infrared", at("i"), "--output",
+                                          at("out"), "--preset", "paper", "--report", at("report.json")});
+  EXPECT_EQ(result.exit_code, 1);
+  expect_part(result.out, "31 evaluations");
+  const nlohmann::json report = nlohmann::json::parse(read_text(at("report.json")));
+  EXPECT_EQ(report["task"], "visible-infrared");
+  EXPECT_EQ(report["parameters"]["method"], "guided");
+  EXPECT_EQ(report["parameters"]["steps"], 25);
+  ASSERT_EQ(report["pictures"].size(), 2u);
+  const nlohmann::json &good = report["pictures"][0], &bad = report["pictures"][1];
+  EXPECT_EQ(good["evaluations"], 31);
+  EXPECT_GT(good["milliseconds"], 0.0);
+  EXPECT_EQ(good["inputs"], (nlohmann::json{at("v/a.png"), at("i/a.png")}));
+  EXPECT_EQ(good["output"], at("out/a.png"));
+  expect_part(bad["error"], "i/b.png");
+  EXPECT_FALSE(bad.contains("evaluations"));
+}
+
+TEST_F(Fuse, RunsDdfmsCorrectionOnTheSameDenoiser) {
+  const std::string v = write("v.png", picture(1)), i = write("i.png", picture(2));
+  const cv::Mat ours = fuse(v, i, "ours.png", {"--preset", "paper", "--steps", "5"});
+  const ProcessResult result = digfusion({"fuse", "--visible", v, "--infrared", i, "--output", at("em.png"),
+                                          "--preset", "paper", "--steps", "5", "--guidance", "em"});
+  expect_success(result);
+  expect_part(result.out, " 5 evaluations");
+  expect_part(result.out, "denoiser.safetensors");
+  EXPECT_FALSE(equal(read_picture(at("em.png")), ours));
 }
 
 }  // namespace

@@ -99,6 +99,26 @@ TEST_F(Steps, DdpmHasTheTextbookVariance) {
   }
 }
 
+TEST_F(Steps, DdpmHasTheVarianceItIsTold) {
+  const at::Tensor v = random_tensor({1, 1, 6, 7}, 4);
+  const std::vector<double> vs = numbers(v);
+  for (const auto& [t, next] : jumps) {
+    const double a = bar(t), b = bar(next), beta = 1 - a / b;
+    const double small = posterior(0, 0, a, b).variance;
+    const auto twin = [&](const auto& variance) {
+      return [&, variance](std::size_t i) {
+        return posterior(xts[i], x0s[i], a, b).mean + std::sqrt(variance(i)) * noises[i];
+      };
+    };
+    expect_equal(ddpm_step(xt, x0, noise, a, b, Variance::fixed_large),
+                 twin([&](std::size_t) { return beta; }), 3e-6);
+    expect_equal(ddpm_step(xt, x0, noise, a, b, Variance::learned, v), twin([&](std::size_t i) {
+                   return std::pow(beta, (vs[i] + 1) / 2) * std::pow(small, (1 - vs[i]) / 2);
+                 }),
+                 1e-5);
+  }
+}
+
 TEST_F(Steps, DdimWithoutEtaIsTheDeterministicMap) {
   for (const auto& [t, next] : jumps) {
     const double a = bar(t), b = bar(next);
@@ -138,7 +158,8 @@ TEST_F(Steps, DdimWithEtaIsItsPaperFormula) {
 
 TEST_F(Steps, TheLastStepReturnsTheEstimate) {
   for (const int t : {0, 1, 40, 999}) {
-    EXPECT_TRUE(at::equal(ddpm_step(xt, x0, noise, bar(t), 1), x0)) << t;
+    for (const Variance variance : {Variance::fixed_small, Variance::fixed_large, Variance::learned})
+      EXPECT_TRUE(at::equal(ddpm_step(xt, x0, noise, bar(t), 1, variance, noise), x0)) << t;
     for (const double eta : {0.0, 0.5, 1.0})
       EXPECT_TRUE(at::equal(ddim_step(xt, x0, noise, bar(t), 1, eta), x0)) << t;
   }
@@ -165,8 +186,6 @@ class GuidedDiffusion : public testing::TestWithParam<const char*> {
   TensorMap golden;
 };
 
-class LearnedVariance : public GuidedDiffusion {};
-
 TEST_P(GuidedDiffusion, HasTheSameSchedule) {
   const NoiseSchedule schedule = linear_schedule();
   const std::vector<double> t = numbers(golden.at("respaced_timesteps")),
@@ -191,28 +210,26 @@ TEST_P(GuidedDiffusion, HasTheSameEstimateAndPosteriorMean) {
   }
 }
 
-TEST_P(LearnedVariance, LiesBetweenTheStepsLimits) {
-  // Learned variances interpolate between β̃ and β on a logarithmic scale.
+TEST_P(GuidedDiffusion, HasTheSameVariance) {
+  // Learned where the network has six outputs, otherwise fixed_large.
   const NoiseSchedule schedule = linear_schedule();
   const std::vector<double> timesteps = numbers(golden.at("t"));
+  const at::Tensor output = golden.at("output");
   for (std::size_t i = 0; i < timesteps.size(); ++i) {
     const auto t = std::size_t(timesteps[i]);
-    const at::Tensor zero = at::zeros({1}, at::kDouble), one = at::ones({1}, at::kDouble);
-    const double small = std::pow(
-        ddpm_step(zero, zero, one, schedule.alpha_bar[t], schedule.alpha_bar[t - 1]).item<double>(), 2);
-    const at::Tensor raw = golden.at("output").narrow(0, std::int64_t(i), 1).narrow(1, 3, 3).to(at::kDouble);
-    const at::Tensor share = (raw + 1) / 2;
-    const at::Tensor expected = at::exp(share * std::log(schedule.beta[t]) + (1 - share) * std::log(small));
-    EXPECT_TRUE(at::allclose(golden.at("p_variance_clip").narrow(0, std::int64_t(i), 1).to(at::kDouble),
-                             expected, 1e-4))
-        << t;
+    const double bar = schedule.alpha_bar[t], bar_next = schedule.alpha_bar[t - 1];
+    const at::Tensor expected = golden.at("p_variance_clip").narrow(0, std::int64_t(i), 1).to(at::kDouble);
+    const at::Tensor variance =
+        output.size(1) == 6
+            ? learned_variance(output.narrow(0, std::int64_t(i), 1).narrow(1, 3, 3).to(at::kDouble), bar,
+                               bar_next)
+            : at::full_like(expected, step_beta(bar, bar_next));
+    EXPECT_TRUE(at::allclose(variance, expected, 1e-4, 1e-12)) << t;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(References, GuidedDiffusion,
                          testing::Values("adm_tiny", "adm_heads", "adm_new_order"),
-                         [](const auto& info) { return std::string(info.param); });
-INSTANTIATE_TEST_SUITE_P(References, LearnedVariance, testing::Values("adm_tiny", "adm_heads"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -16,7 +16,7 @@
 
 namespace digfusion {
 
-/// twins::predicted_noise() on tensors; remembers how it was called.
+/// twins::predicted_noise() and predicted_place() on tensors; remembers how it was called.
 class FakeDenoiser : public Denoiser {
  public:
   at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const override {
@@ -30,6 +30,10 @@ class FakeDenoiser : public Denoiser {
     }
     return at::cat(results);
   }
+  Prediction predict(const at::Tensor& xt, std::span<const int> t) const override {
+    return {predict_noise(xt, t), at::sin(xt)};
+  }
+  bool learns_variance() const override { return true; }
   const NoiseSchedule& schedule() const override { return schedule_; }
   std::int64_t multiple() const override { return 8; }
   double multiply_adds(std::int64_t, std::int64_t) const override { return 0; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/fusion/bands.h"
+#include "core/fusion/tone.h"
 #include "core/interface/error.h"
 #include "tests/core/denoiser/model_files.h"
 #include "tests/core/metrics/temporary_folder.h"
@@ -95,6 +96,65 @@ TEST_F(TinyFuser, CountsEvaluations) {
                                    : method == Method::bandwise ? 4 * 3 * 2
                                                                 : 3;
     EXPECT_EQ(fuser.evaluations(), expected) << name_of("method", int(method));
+  }
+}
+
+TEST_F(TinyFuser, ReportsThePapersEvaluations) {
+  Parameters p = tiny_parameters(Method::guided);
+  ASSERT_FALSE(set(p, "preset", "paper"));
+  Fuser fuser(p, [](const std::string&) {});
+  (void)fuser.fuse(random_pictures(2, 16, 16, 1));
+  EXPECT_EQ(fuser.evaluations(), 31u);  // DIG-25, S = 10, K = 2
+  p.guidance = Guidance::em;
+  fuser.configure(p);
+  (void)fuser.fuse(random_pictures(2, 16, 16, 1));
+  EXPECT_EQ(fuser.evaluations(), 25u);
+}
+
+TEST_F(TinyFuser, RefusesALearnedVarianceThatTheModelLacks) {
+  Parameters p = tiny_parameters(Method::guided);
+  Fuser fuser(p, [](const std::string&) {});
+  p.variance = Variance::learned;
+  try {
+    fuser.configure(p);
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+    const std::string what = error.what();
+    for (const char* part : {"variance", "denoiser", "no learned variance", "fixed-small"})
+      EXPECT_NE(what.find(part), std::string::npos) << what;
+  }
+  EXPECT_THROW(Fuser(p, [](const std::string&) {}), Error);
+  p.method = Method::amortised;  // which samples nothing
+  EXPECT_NO_THROW(Fuser(p, [](const std::string&) {}));
+}
+
+TEST_F(TinyFuser, StretchesContrastLast) {
+  const at::Tensor sources = random_pictures(2, 32, 40, 1) * 0.3;
+  Parameters p = tiny_parameters(Method::amortised);
+  const at::Tensor plain = fuse(p, sources);
+  p.contrast = 1.5;
+  EXPECT_TRUE(at::allclose(fuse(p, sources), stretch_contrast(plain, 1.5).clamp(-1, 1), 0, 1e-5));
+}
+
+TEST(Fuser, FocusTakesTheSharpPictureOfEachPlace) {
+  // One scene, focused on its left, its middle and its right third.
+  const at::Tensor scene = random_pictures(1, 64, 192, 3);
+  const at::Tensor blurred = box_filter(box_filter(scene, 3), 3);
+  std::vector<at::Tensor> pictures;
+  for (const int third : {0, 1, 2}) {
+    pictures.push_back(blurred.clone());
+    pictures.back().narrow(3, 64 * third, 64).copy_(scene.narrow(3, 64 * third, 64));
+  }
+  Parameters p = parameters_of(Task::focus);
+  p.device = Word("cpu");
+  p.precision = Precision::float32;
+  for (const Method method : {Method::amortised, Method::bandwise}) {
+    p.method = method;
+    const at::Tensor sources = at::cat(pictures), fused = fuse(p, sources);
+    const double error = (fused - scene).square().mean().item<double>(),
+                 of_average = (sources.mean(0, true) - scene).square().mean().item<double>();
+    EXPECT_LT(error, 0.1 * of_average) << name_of("method", int(method));
   }
 }
 

@@ -46,6 +46,42 @@ TEST(GuidedPlan, CountsThePapersEvaluations) {
       std::all_of(denoiser.batches.begin() + 1, denoiser.batches.end(), [](int n) { return n == 1; }));
 }
 
+TEST(GuidedPlan, EvaluatesEachLevelOnceForEverySourceAndDraw) {
+  for (const int steps : {15, 20, 25, 50, 100})
+    for (const int interval : {1, 5, 10, 20, 1000})
+      for (const auto& [sources, draws] : {std::pair(2, 1), std::pair(2, 4), std::pair(3, 2)})
+        for (const Spacing spacing : {Spacing::uniform, Spacing::quadratic}) {
+          Parameters p = guided_parameters();
+          p.steps = steps;
+          p.interval = interval;
+          p.draws = draws;
+          p.spacing = spacing;
+          const std::size_t levels = std::size_t((steps + interval - 1) / interval);
+          ASSERT_EQ(plan_guided(linear_schedule(), p).evaluations(std::size_t(sources), draws),
+                    std::size_t(steps) + levels * std::size_t(sources * draws))
+              << steps << " steps, S = " << interval;
+        }
+}
+
+TEST(GuidedPlan, IsWhatSamplingEvaluates) {
+  for (const auto& [steps, interval, sources, draws] : {std::tuple(15, 10, 2, 1), std::tuple(20, 1, 3, 2),
+                                                        std::tuple(50, 20, 2, 4), std::tuple(100, 5, 2, 1)}) {
+    Parameters p = guided_parameters();
+    p.steps = steps;
+    p.interval = interval;
+    p.draws = draws;
+    const FakeDenoiser denoiser;
+    Evaluator evaluator(denoiser);
+    (void)sample_guided(evaluator, random_pictures(sources, 16, 16, 1), p, fake_noise);
+    EXPECT_EQ(evaluator.evaluations(),
+              plan_guided(denoiser.schedule(), p).evaluations(std::size_t(sources), draws));
+    p.guidance = Guidance::em;  // has no weights
+    Evaluator again(denoiser);
+    (void)sample_guided(again, random_pictures(sources, 16, 16, 1), p, fake_noise);
+    EXPECT_EQ(again.evaluations(), std::uint64_t(steps));
+  }
+}
+
 TEST(GuidedPlan, HoldsWeightsForAnInterval) {
   Parameters p = guided_parameters();
   p.steps = 7;
@@ -118,6 +154,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"ddim", [](Parameters& p) { p.sampler = Sampler::ddim; }},
                     Case{"eta", [](Parameters& p) { p.sampler = Sampler::ddim, p.eta = 0.7; }},
                     Case{"posterior", [](Parameters& p) { p.guidance = Guidance::posterior; }},
+                    Case{"em", [](Parameters& p) { p.guidance = Guidance::em; }},
+                    Case{"em_ddim",
+                         [](Parameters& p) { p.guidance = Guidance::em, p.sampler = Sampler::ddim; }},
+                    Case{"fixed_large", [](Parameters& p) { p.variance = Variance::fixed_large; }},
+                    Case{"learned", [](Parameters& p) { p.variance = Variance::learned; }},
                     Case{"uniform", [](Parameters& p) { p.spacing = Spacing::uniform; }},
                     Case{"global", [](Parameters& p) { p.extent = Extent::global; }},
                     Case{"l1", [](Parameters& p) { p.distance = Distance::l1; }},
@@ -199,6 +240,57 @@ TEST(Bands, GainsAreWhatALevelAdds) {
   EXPECT_TRUE(at::equal(gains[2], distances[2]));  // below the last level nothing is missing
   EXPECT_TRUE(at::equal(distances, before));
   EXPECT_TRUE(at::equal(level_gains(distances.narrow(0, 0, 1)), distances.narrow(0, 0, 1)));
+}
+
+TEST(Bands, JointWeightsChooseASourceForEachPlace) {
+  const int height = 16, width = 18;
+  const at::Tensor sources = random_pictures(3, height, width, 22);
+  const std::vector<int> timesteps = {200, 15};
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  const LevelEstimates estimates =
+      estimate_levels(evaluator, sources, timesteps, Distance::l2, 2, fake_noise);
+  std::vector<twins::Level> levels;
+  for (const int t : timesteps)
+    levels.push_back(twins::level(maps_of(sources), denoiser.schedule().alpha_bar[std::size_t(t)],
+                                  Distance::l2, 2, twin_noise(height, width)));
+  Parameters p;
+  p.band_weights = BandWeights::joint;
+  p.smoothing = 2;
+  p.sharpness = 3;
+  const twins::Maps weights = twins::joint(levels, p.smoothing, p.sharpness), pictures = maps_of(sources);
+  twins::Map fused(height, width);
+  for (std::size_t k = 0; k < pictures.size(); ++k)
+    for (std::size_t i = 0; i < fused.value.size(); ++i)
+      fused.value[i] += weights[k].value[i] * pictures[k].value[i];
+  for (const Base base : bases) {  // without effect
+    p.base = base;
+    expect_maps_near(fuse_bands(sources, estimates.mean, estimates.distance.squeeze(2), p), {fused}, 1e-4);
+  }
+  // The sum over the levels telescopes to that choice.
+  const at::Tensor w = joint_weights(box_filter(estimates.distance.squeeze(2), p.smoothing), p.sharpness);
+  const at::Tensor means = estimates.mean, below = at::cat({means.narrow(0, 1, 1), sources.unsqueeze(0)});
+  const at::Tensor telescoped = (w.unsqueeze(1) * (means[0] + (below - means).sum(0))).sum(0, true);
+  expect_maps_near(telescoped, {fused}, 1e-4);
+}
+
+TEST(Bands, JointWeightsAreEqualWhereNothingIsGained) {
+  EXPECT_TRUE(at::allclose(joint_weights(at::zeros({4, 3, 5, 6}), 16), at::full({3, 5, 6}, 1.0 / 3)));
+}
+
+TEST(Bands, TakeDistancesOnACoarserGrid) {
+  // Constant over 4×4 pixels and far from their borders both grids say the same.
+  const at::Tensor sources = random_pictures(2, 32, 32, 5), means = random_tensor({2, 2, 1, 32, 32}, 6);
+  at::Tensor coarse = at::ones({2, 2, 8, 8});
+  coarse.select(1, 1).narrow(2, 4, 4).fill_(9);
+  const at::Tensor fine = at::upsample_nearest2d(coarse, {32, 32});
+  Parameters p;
+  for (const BandWeights kind : {BandWeights::separate, BandWeights::joint}) {
+    p.band_weights = kind;
+    const at::Tensor a = fuse_bands(sources, means, coarse, p), b = fuse_bands(sources, means, fine, p);
+    for (const std::int64_t column : {0, 26})  // 6 of smoothing and 4 of interpolation away
+      EXPECT_TRUE(at::allclose(a.narrow(3, column, 6), b.narrow(3, column, 6), 0, 1e-5)) << column;
+  }
 }
 
 TEST(Bands, EqualTheirTwin) {

@@ -47,6 +47,8 @@ double predicted_noise(double xt, double alpha_bar) {
   return std::sqrt(1 - alpha_bar) * (xt + 0.3 * std::sin(2 * xt)) + 0.05;
 }
 
+double predicted_place(double xt) { return std::sin(xt); }
+
 Map distance(const Map& a, const Map& b, Distance distance) {
   Map result(a.height, a.width);
   for (int y = 0; y < a.height; ++y)
@@ -133,6 +135,71 @@ Level level(const Maps& sources, double alpha_bar, Distance l, int draws, const 
   return result;
 }
 
+Map solve_smooth(const Map& x, const Maps& u) {
+  const int h = x.height, w = x.width, n = h * w;
+  const auto index = [&](int row, int column) { return std::size_t((row + h) % h * w + (column + w) % w); };
+  // Rows of the system: one for each pixel's equation, its right side last.
+  std::vector<std::vector<double>> a(std::size_t(n), std::vector<double>(std::size_t(n) + 1));
+  for (int row = 0; row < h; ++row)
+    for (int column = 0; column < w; ++column) {
+      const std::size_t here = index(row, column);
+      a[here][here] += 1;
+      a[here].back() += x.value[here];
+      for (const int axis : {0, 1}) {  // (∇s)_here = s_next - s_here
+        const std::size_t next = axis == 0 ? index(row, column + 1) : index(row + 1, column);
+        const double target = u[std::size_t(axis)].value[here];
+        a[here][here] += 1, a[next][next] += 1, a[here][next] -= 1, a[next][here] -= 1;
+        a[next].back() += target, a[here].back() -= target;
+      }
+    }
+  const std::size_t size = a.size();
+  for (std::size_t pivot = 0; pivot < size; ++pivot)  // positive definite: no rows change places
+    for (std::size_t row = 0; row < size; ++row) {
+      if (row == pivot) continue;
+      const double factor = a[row][pivot] / a[pivot][pivot];
+      for (std::size_t j = pivot; j <= size; ++j) a[row][j] -= factor * a[pivot][j];
+    }
+  Map s(h, w);
+  for (std::size_t i = 0; i < size; ++i) s.value[i] = a[i].back() / a[i][i];
+  return s;
+}
+
+EmCorrection::EmCorrection(Maps sources, double smoothness, double splitting)
+    : sources_(std::move(sources)),
+      u_(2, Map(sources_[0].height, sources_[0].width)),
+      psi_(smoothness),
+      eta_(splitting),
+      gamma_(sources_.size(), 1.0) {}
+
+Map EmCorrection::correct(const Map& x0) {
+  const Map& first = sources_[0];
+  const std::size_t pixels = x0.value.size();
+  Map x = x0;
+  for (std::size_t j = 0; j < pixels; ++j) x.value[j] -= first.value[j];
+  const Map s = solve_smooth(x, u_);
+  for (int row = 0; row < s.height; ++row)
+    for (int column = 0; column < s.width; ++column) {
+      const double shrunk = eta_ / (2 * psi_ + eta_), here = s.at(row, column);
+      u_[0].at(row, column) = shrunk * (s.at(row, (column + 1) % s.width) - here);
+      u_[1].at(row, column) = shrunk * (s.at((row + 1) % s.height, column) - here);
+    }
+  Map result = x0;
+  std::vector<double> next(gamma_.size());
+  for (std::size_t j = 0; j < pixels; ++j) {
+    double weight = eta_, total = eta_ * s.value[j];
+    for (std::size_t k = 0; k < sources_.size(); ++k) {
+      const double r = x0.value[j] - sources_[k].value[j];
+      const double m = std::sqrt(2 / gamma_[k] / (r * r + 1e-6));
+      next[k] += (1 / m + gamma_[k] / 2) / double(pixels);
+      weight += 2 * m;
+      total += 2 * m * (sources_[k].value[j] - first.value[j]);
+    }
+    result.value[j] = total / weight + first.value[j];
+  }
+  gamma_ = next;
+  return result;
+}
+
 Map guided(const Maps& sources, const std::vector<double>& alpha_bars, const Parameters& p,
            const Noise& noise, long long first_field) {
   std::vector<double> bars;  // ᾱ of each step
@@ -145,6 +212,7 @@ Map guided(const Maps& sources, const std::vector<double>& alpha_bars, const Par
   }
   Map x = noise(first_field);
   Maps weights;
+  EmCorrection em(sources, p.smoothness, p.splitting);
   for (int i = 0; i < p.steps; ++i) {
     if (i % p.interval == 0) {
       Maps gains = level(sources, bars[std::size_t(i)], p.distance, p.draws, noise).distance;
@@ -162,12 +230,15 @@ Map guided(const Maps& sources, const std::vector<double>& alpha_bars, const Par
                              ? p.guidance_scale
                              : (1 - a) / ((1 - a) + p.sensor_noise * p.sensor_noise);
     const Map field = noise(first_field + i + 1);
+    Map estimates = x;
+    for (double& value : estimates.value) value = estimate(value, a);
+    if (p.guidance == Guidance::em) estimates = em.correct(estimates);
     for (std::size_t j = 0; j < x.value.size(); ++j) {
       const double xt = x.value[j];
-      double x0 = estimate(xt, a), pull = 0;
+      double x0 = estimates.value[j], pull = 0;
       for (std::size_t k = 0; k < sources.size(); ++k)
         pull += weights[k].value[j] * (sources[k].value[j] - x0);
-      x0 += scale * pull;
+      if (p.guidance != Guidance::em) x0 += scale * pull;
       if (next == 1.0) {
         x.value[j] = x0;
         continue;
@@ -176,7 +247,11 @@ Map guided(const Maps& sources, const std::vector<double>& alpha_bars, const Par
       const double variance = (1 - next) / (1 - a) * beta;
       if (p.sampler == Sampler::ddpm) {
         const double mean = (std::sqrt(next) * beta * x0 + std::sqrt(1 - beta) * (1 - next) * xt) / (1 - a);
-        x.value[j] = mean + std::sqrt(variance) * field.value[j];
+        const double place = p.variance == Variance::fixed_small   ? -1
+                             : p.variance == Variance::fixed_large ? 1
+                                                                   : predicted_place(xt);
+        const double between = std::pow(beta, (1 + place) / 2) * std::pow(variance, (1 - place) / 2);
+        x.value[j] = mean + std::sqrt(between) * field.value[j];
       } else {
         const double epsilon = (xt - std::sqrt(a) * x0) / std::sqrt(1 - a);
         x.value[j] = std::sqrt(next) * x0 + std::sqrt(1 - next - p.eta * p.eta * variance) * epsilon +
@@ -185,6 +260,22 @@ Map guided(const Maps& sources, const std::vector<double>& alpha_bars, const Par
     }
   }
   return x;
+}
+
+Maps joint(const std::vector<Level>& levels, int smoothing, double sharpness) {
+  Maps weights(levels[0].distance.size(), Map(levels[0].distance[0].height, levels[0].distance[0].width, 1));
+  for (const Level& level : levels)
+    for (std::size_t k = 0; k < weights.size(); ++k) {
+      const Map smooth = box_mean(level.distance[k], smoothing);
+      for (std::size_t j = 0; j < smooth.value.size(); ++j)
+        weights[k].value[j] *= std::pow(smooth.value[j] + 1e-7, sharpness / double(levels.size()));
+    }
+  for (std::size_t j = 0; j < weights[0].value.size(); ++j) {
+    double sum = 0;
+    for (const Map& map : weights) sum += map.value[j];
+    for (Map& map : weights) map.value[j] /= sum;
+  }
+  return weights;
 }
 
 Map bands(const Maps& sources, const std::vector<Level>& levels, int smoothing, double sharpness, Base base) {

@@ -25,6 +25,9 @@ using Noise = std::function<Map(long long number)>;  // standard normal
 /// ε_θ of the tests' denoiser: near the optimum for pictures of unit variance, bent so that DIG varies.
 double predicted_noise(double xt, double alpha_bar);
 
+/// v of the tests' denoiser: where its variance lies between β̃ (-1) and β (1).
+double predicted_place(double xt);
+
 Map distance(const Map& a, const Map& b, Distance distance);
 Map box_mean(const Map& map, int radius);
 Maps softmax(const Maps& gains, double temperature, Extent extent);
@@ -36,9 +39,28 @@ struct Level {
 };
 Level level(const Maps& sources, double alpha_bar, Distance distance, int draws, const Noise& noise);
 
+/// argmin_s ||u - ∇s||² + ||s - x||² with u along x and along y, by Gaussian elimination of the normal
+/// equations.
+Map solve_smooth(const Map& x, const Maps& u);
+
+/// DDFM's E and M step for each x̂0 in turn.
+class EmCorrection {
+ public:
+  EmCorrection(Maps sources, double smoothness, double splitting);
+  Map correct(const Map& x0);
+
+ private:
+  Maps sources_, u_;
+  double psi_, eta_;
+  std::vector<double> gamma_;
+};
+
 /// Guided sampling of all `p` asks for; sampling's noise is numbered from `first_field`.
 Map guided(const Maps& sources, const std::vector<double>& alpha_bars, const Parameters& p,
            const Noise& noise, long long first_field);
+
+/// w_k ∝ (Π_i d_k,i)^(γ/M) of distances smoothed.
+Maps joint(const std::vector<Level>& levels, int smoothing, double sharpness);
 
 /// Bandwise fusion of given estimates, from the noisiest level down.
 Map bands(const Maps& sources, const std::vector<Level>& levels, int smoothing, double sharpness, Base base);

@@ -239,5 +239,63 @@ TEST(OutputFile, WritesARelativeNameIntoTheCurrentFolder) {
   EXPECT_EQ(read_text(folder.path / "name"), "text");
 }
 
+/// A folder of pictures of these names.
+fs::path folder_of(const TemporaryFolder& folder, const char* name,
+                   std::initializer_list<const char*> pictures) {
+  const fs::path path = folder.path / name;
+  fs::create_directory(path);
+  for (const char* picture : pictures) std::ofstream(path / picture) << "it is never opened";
+  return path;
+}
+
+TEST(PictureSets, MatchWithoutTheirEndingsWhereTheyMust) {
+  const TemporaryFolder folder;
+  const std::array folders{folder_of(folder, "near", {"x_A.png", "y_A.jpg"}),
+                           folder_of(folder, "far", {"x_B.jpg", "y_B.jpg"}),
+                           folder_of(folder, "fused", {"x.png", "y.png"})};
+  const std::vector<PictureSet> sets = match_pictures(folders);
+  ASSERT_EQ(sets.size(), 2u);
+  EXPECT_EQ(sets[0].stem, "x");
+  EXPECT_EQ(sets[0].files,
+            (std::vector<fs::path>{folders[0] / "x_A.png", folders[1] / "x_B.jpg", folders[2] / "x.png"}));
+  // Equal names are equal, whatever they end in.
+  const std::array same{folder_of(folder, "one", {"x_A.png"}), folder_of(folder, "two", {"x_A.png"})};
+  EXPECT_EQ(match_pictures(same)[0].stem, "x_A");
+  // One picture without the ending, and the names are what they are.
+  const std::array mixed{folder_of(folder, "three", {"x_A.png", "z.png"}),
+                         folder_of(folder, "four", {"x_B.png", "z.png"})};
+  const std::string message = error_of([&] { match_pictures(mixed); });
+  expect_part(message, "equal stem");
+  expect_part(message, "three lacks: x_B");
+}
+
+TEST(PictureSets, OfOneFolderBelongTogetherByTheirEndings) {
+  const TemporaryFolder folder;
+  const fs::path path =
+      folder_of(folder, "stack", {"x_y_B.png", "x_y_A.jpg", "x_y_C.png", "z_A.png", "z_B.png"});
+  const std::vector<PictureSet> sets = group_pictures(path);
+  ASSERT_EQ(sets.size(), 2u);
+  EXPECT_EQ(sets[0].stem, "x_y");
+  EXPECT_EQ(sets[0].files,
+            (std::vector<fs::path>{path / "x_y_A.jpg", path / "x_y_B.png", path / "x_y_C.png"}));
+  EXPECT_EQ(sets[1].files.size(), 2u);
+}
+
+TEST(PictureSets, OfOneFolderNameWhatIsMissingOrStrange) {
+  const TemporaryFolder folder;
+  const auto message = [&](const char* name, std::initializer_list<const char*> pictures) {
+    const fs::path path = folder_of(folder, name, pictures);
+    return error_of([&] { group_pictures(path); });
+  };
+  expect_part(message("gap", {"x_A.png", "x_C.png", "y_A.png", "y_B.png"}), "gap lacks: x_B");
+  expect_part(message("alone", {"x_A.png"}), "alone lacks: x_B");
+  expect_part(message("headless", {"x_B.png", "x_C.png"}), "headless lacks: x_A");
+  const std::string strange = message("strange", {"x_A.png", "x_B.png", "other.png", "_A.png", "a.png"});
+  expect_part(strange, "strange some have none: _A, a, other");
+  expect_part(strange, "_A, _B, …");
+  expect_part(message("empty", {}), "no pictures");
+  expect_part(error_of([&] { group_pictures(folder.path / "nowhere"); }), "nowhere");
+}
+
 }  // namespace
 }  // namespace digfusion::tools

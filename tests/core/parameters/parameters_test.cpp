@@ -204,6 +204,30 @@ TEST(Parameters, PresetsUndoEachOtherAndKeepTheRest) {
   EXPECT_EQ(p, expected);
 }
 
+TEST(Parameters, TasksAreTheDefaultsWithWhatTheyNeed) {
+  std::set<std::string> names;
+  std::set<Task> values;
+  for (const TaskSpec& task : task_table()) {
+    EXPECT_TRUE(names.insert(task.name).second && values.insert(task.task).second) << task.name;
+    EXPECT_GT(std::string(task.blurb).size(), 15u);
+    EXPECT_EQ(check(parameters_of(task.task)), std::nullopt) << task.name;
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"visible-infrared", "focus", "exposure", "medical"}));
+  EXPECT_EQ(parameters_of(Task::visible_infrared), Parameters{});
+  const Parameters focus = parameters_of(Task::focus), exposure = parameters_of(Task::exposure);
+  EXPECT_EQ(focus.band_weights, BandWeights::joint);
+  EXPECT_EQ(focus.sharpness, 16);
+  EXPECT_EQ(exposure.base, Base::average);
+  EXPECT_GT(exposure.contrast, 1);
+}
+
+TEST(Parameters, APresetComesOverATask) {
+  Parameters p = parameters_of(Task::focus);
+  ASSERT_EQ(set(p, "preset", "paper"), std::nullopt);
+  EXPECT_EQ(p.smoothing, 0);                      // the preset's
+  EXPECT_EQ(p.band_weights, BandWeights::joint);  // the task's: no preset names it
+}
+
 TEST(Parameters, CheckFindsWhatCameAsBytes) {
   const auto message = [](void (*change)(Parameters&)) {
     Parameters p;
