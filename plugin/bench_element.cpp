@@ -11,15 +11,14 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "core/tools/bench_frames.h"
+#include "plugin/own_plugin.h"
 
 namespace {
 
@@ -96,22 +95,6 @@ GstPadProbeReturn count(GstPad*, GstPadProbeInfo*, gpointer user) {
   if (bench.fused == 0) bench.first = bench.last.load();
   ++bench.fused;
   return GST_PAD_PROBE_OK;
-}
-
-/// The plugin that belongs to this program: beside it in a build folder, or where it was installed with it.
-void load_plugin() {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  for (const char* folder : {".", DIGFUSION_PLUGINS_FROM_PROGRAM}) {
-    const auto file = (self.parent_path() / folder / "libgstdigfusion.so").lexically_normal();
-    if (!std::filesystem::exists(file, error)) continue;
-    GError* reason = nullptr;
-    GstPlugin* plugin = gst_plugin_load_file(file.c_str(), &reason);
-    if (!plugin) throw std::runtime_error(file.string() + ": " + reason->message);
-    gst_object_unref(plugin);
-    return;
-  }
-  throw std::runtime_error("libgstdigfusion.so isn't there");
 }
 
 GstElement* make(const char* factory) {
@@ -205,7 +188,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    load_plugin();
+    if (const auto problem = digfusion::load_own_plugin()) throw std::runtime_error(*problem);
     Bench bench;
     bench.frames = std::atoi(argv[3]);
     bench.seconds = g_ascii_strtod(argv[4], nullptr);

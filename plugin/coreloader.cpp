@@ -13,8 +13,7 @@ namespace digfusion {
 namespace {
 
 constexpr std::string_view core_name = DIGFUSION_CORE_NAME;
-constexpr const char* advice =
-    "Install digfusion with its core and LibTorch (meson install), or set DIGFUSION_CORE to the core's file.";
+constexpr const char* advice = DIGFUSION_CORE_ADVICE ", or set DIGFUSION_CORE to the core's file.";
 
 /// Where the core can lie, best first. A file name with a slash is tried only if it exists.
 std::vector<std::filesystem::path> candidates() {
