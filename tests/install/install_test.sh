@@ -47,6 +47,7 @@ without_build() {
   return "$status"
 }
 
+client=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/client.cpp
 cd "$scratch" || exit 1
 log=$scratch/log
 if ! DESTDIR=$scratch/root "$meson" install -C "$build" --no-rebuild --quiet >"$log" 2>&1; then
@@ -99,6 +100,23 @@ without_build "${clean[@]}" "$prefix/bin/digfusion" fuse --visible visible.png -
   --output program.png >"$log" 2>&1 || ok=no
 [[ -s program.png ]] || ok=no
 report 'the installed program fuses a picture' "$ok" "$log"
+
+pkg_config=(pkg-config "--define-variable=prefix=$prefix")
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name digfusion.pc -print -quit)")
+export PKG_CONFIG_PATH
+libdir=$("${pkg_config[@]}" --variable=libdir digfusion)
+ok=yes
+# shellcheck disable=SC2046  # options, apart from each other
+g++ -std=c++20 -Wall -Wextra -Werror "$client" -o client $("${pkg_config[@]}" --cflags --libs digfusion) \
+  "-Wl,-rpath,$libdir" >"$log" 2>&1 && without_build "${clean[@]}" ./client >>"$log" 2>&1 || ok=no
+report 'a program is compiled, linked and run through digfusion.pc' "$ok" "$log"
+
+ok=yes
+[[ -e $("${pkg_config[@]}" --variable=plugindir digfusion)/libgstdigfusion.so &&
+  -e $("${pkg_config[@]}" --variable=datadir digfusion)/denoiser.safetensors ]] || ok=no
+grep -q "abi_version = $(pkg-config --variable=abi_version digfusion);" \
+  "$("${pkg_config[@]}" --variable=includedir digfusion)/digfusion/core/interface/interface.h" || ok=no
+report 'digfusion.pc names the folders and the interface version' "$ok"
 
 ok=yes
 [[ -e $build/build.ninja ]] || ok=no

@@ -118,6 +118,15 @@ succeeds
 expect 'GoogleTest' test "$(calls 'apt-get .*libgtest-dev')" -ge 1
 end
 
+begin 'the packages need more'
+run pipelines/setup.sh
+expect 'no debhelper' test "$(calls 'apt-get .*debhelper')" -eq 0
+run pipelines/setup.sh --package
+succeeds
+expect 'debhelper' test "$(calls 'apt-get .*debhelper')" -ge 1
+expect 'mmdebstrap' test "$(calls 'apt-get .*mmdebstrap')" -ge 1
+end
+
 begin 'root needs no sudo'
 rm "$machine/fakes/sudo"
 run FAKE_UID=0 pipelines/setup.sh
@@ -404,6 +413,8 @@ run pipelines/demo.sh --display
 fails_with 'needs a screen'
 run pipelines/setup.sh --wrong
 fails_with 'unknown option --wrong'
+run pipelines/package.sh --output
+fails_with '--output needs a folder'
 expect 'nothing was installed' test ! -s "$machine/calls"
 end
 
@@ -420,7 +431,7 @@ succeeds
 end
 
 begin 'help installs nothing'
-for script in pipelines/demo.sh pipelines/setup.sh tests/run.sh; do
+for script in pipelines/demo.sh pipelines/package.sh pipelines/setup.sh tests/run.sh; do
   run "$script" --help
   succeeds
   expect 'a usage' contains "$output" 'Usage: '
