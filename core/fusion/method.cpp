@@ -93,10 +93,10 @@ std::unique_ptr<FusionMethod> make_method(const Parameters& p, at::Device device
   std::unique_ptr<FusionMethod> method;
   switch (p.method) {
     case Method::guided:
-      method = std::make_unique<Guided>(open_denoiser(text(p.model), device, dtype, text(p.model_config)));
+      method = std::make_unique<Guided>(open_denoiser(text(p.model), device, dtype));
       break;
     case Method::bandwise:
-      method = std::make_unique<Bandwise>(open_denoiser(text(p.model), device, dtype, text(p.model_config)));
+      method = std::make_unique<Bandwise>(open_denoiser(text(p.model), device, dtype));
       break;
     case Method::amortised:
       method = std::make_unique<Amortised>(open_student(text(p.student), device, dtype));

@@ -143,10 +143,6 @@ constexpr ParameterSpec table[] = {
                    "Denoiser weights: one of digfusion's own or an unconditional guided-diffusion checkpoint "
                    "(PyTorch or safetensors); empty for the embedded luma denoiser",
                    ready),
-    row<&P::model_config>("model-config", "Denoiser configuration",
-                          "JSON file of guided-diffusion's create_model arguments for model; empty for the one "
-                          "beside it (NAME.json for NAME.pt), or what its tensors show",
-                          ready),
     row<&P::student>("student", "Student file",
                      "Weights of the amortised student, a safetensors file; empty for the embedded one",
                      ready),

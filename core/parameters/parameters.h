@@ -73,8 +73,7 @@ struct Parameters {
   Preset preset = Preset::realtime;
   Method method = Method::amortised;
 
-  Path model;         ///< denoiser file; empty: the embedded one
-  Path model_config;  ///< what network `model` is; empty: as the file or one beside it says
+  Path model;    ///< denoiser file; empty: the embedded one
   Path student;  ///< student file; empty: the embedded one
   Word device = Word("auto");
   Precision precision = Precision::automatic;

@@ -135,8 +135,7 @@ NetworkTimes measure_network(const Parameters& parameters, int width, int height
     times.milliseconds = median_ms(seconds / 2, [&] { return student->estimate(x).mean; });
     convolutions = student->convolutions(x.size(2), x.size(3));
   } else {
-    const auto denoiser = open_denoiser(std::string(parameters.model.view()), choice.device, choice.network,
-                                        std::string(parameters.model_config.view()));
+    const auto denoiser = open_denoiser(std::string(parameters.model.view()), choice.device, choice.network);
     const at::Tensor x = pictures(1, denoiser->multiple());
     times.gflop = 2e-9 * denoiser->multiply_adds(x.size(2), x.size(3));
     constexpr int timestep = 200;

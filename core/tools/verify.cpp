@@ -31,8 +31,8 @@ struct Options {
   int threads = 0;
 };
 
-/// The largest relative errors that are roundings: of one evaluation, and of a whole sample. Those of the
-/// 16-bit formats are about three times what small networks with random weights have (docs/models.md).
+/// The largest relative errors that are taken for roundings: of one evaluation, and of a whole sample. The reference
+/// networks keep the 16-bit bounds of one evaluation; those of a sample are a guess.
 struct Tolerance {
   double evaluation, sample;
 };

@@ -114,6 +114,8 @@ struct Fusion::State {
 
   void on_visible(const Frame& frame);
   void on_infrared(const Frame& frame);
+  void feed_visible(const Frame& frame);
+  void feed_infrared(const Frame& frame);
   void no_infrared(const Frame& visible);
   void on_fused(const Frame& frame);
   void on_change();
@@ -132,10 +134,10 @@ Fusion::State::State(Program& its_program, const CommonOptions& options, Hurry h
       visible_feed("visible", live, live ? live_depth : file_depth, live ? Full::drop_oldest : Full::wait),
       infrared_feed("infrared", live, live ? live_depth : file_depth, live ? Full::drop_oldest : Full::wait),
       tap("fused", false, [this](const Frame& frame) { on_fused(frame); }),
-      rendezvous({[this](const Frame& frame) { visible_feed.push(frame); },
+      rendezvous({[this](const Frame& frame) { feed_visible(frame); },
                   [this](const Frame& frame) {
                     infrared_announced = true;
-                    infrared_feed.push(frame);
+                    feed_infrared(frame);
                   },
                   [this](const Frame& frame) { no_infrared(frame); }}) {
   make_pipeline(options);
@@ -244,21 +246,31 @@ void Fusion::State::tick() {
 // ---- pictures, on streaming threads
 
 void Fusion::State::on_visible(const Frame& frame) {
-  recent_visible.push(frame);
   if (callbacks.on_visible) callbacks.on_visible(frame);
   if (live)
     rendezvous.visible(frame);
   else
-    visible_feed.push(frame);
+    feed_visible(frame);
 }
 
 void Fusion::State::on_infrared(const Frame& frame) {
-  recent_infrared.push(frame);
   if (callbacks.on_infrared) callbacks.on_infrared(frame);
   if (live)
     rendezvous.infrared(frame);
   else
-    infrared_feed.push(frame);
+    feed_infrared(frame);
+}
+
+// Remembered are the pictures that go to the element, not those that are left out: however slow the fusion, a
+// fused picture's sources are then among the last few.
+void Fusion::State::feed_visible(const Frame& frame) {
+  recent_visible.push(frame);
+  visible_feed.push(frame);
+}
+
+void Fusion::State::feed_infrared(const Frame& frame) {
+  recent_infrared.push(frame);
+  infrared_feed.push(frame);
 }
 
 void Fusion::State::no_infrared(const Frame& frame) {

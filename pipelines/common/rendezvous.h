@@ -20,8 +20,7 @@ namespace digfusion::pipelines {
 /// - A visible picture waits until an infrared one of its time or later has come. It waits in vain for
 ///   `patience` at most, and not at all for a camera that has been silent for so long.
 /// - At most `most_in_flight` visible pictures are in the element: one that is fused, one that is next.
-/// Behind
-///   them the newest `most_ready` are kept.
+///   Behind them the newest `most_ready` are kept.
 /// - Of the infrared pictures only those go on that are next to a visible one.
 ///
 /// Thread-safe. Its lock is held while the functions are called, which keeps the order; they must not block.

@@ -95,7 +95,8 @@ void RecordOptionsReader::add_to(CLI::App& app) {
   add("--bitrate", o.encoder.bitrate, "so many kbit/s for each track instead of a quality")
       ->type_name("NUMBER")
       ->check(CLI::Range(1, 1'000'000).description(""));
-  app.add_flag("--journal", o.json, "what happens to segments as JSON lines on standard output")->group(group);
+  app.add_flag("--journal", o.json, "what happens to segments as JSON lines on standard output")
+      ->group(group);
   app.add_flag("--window", o.window,
                "show what is recorded as well; --view, --statistics and --sink imply it")
       ->group(group);
