@@ -15,7 +15,7 @@ trap 'rm -rf "$scratch"' EXIT
 export GST_REGISTRY=$scratch/registry.bin
 
 draw() {
-  "$program" --quiet "${@//PICTURE/$scratch/picture.png}" </dev/null &&
+  timeout 300 "$program" --quiet "${@//PICTURE/$scratch/picture.png}" </dev/null &&
     gst-launch-1.0 -q filesrc "location=$scratch/picture.png" ! pngdec ! videoconvert ! videoscale method=lanczos \
       ! "video/x-raw,width=[1,1280],height=[1,2160],pixel-aspect-ratio=1/1" ! jpegenc quality=78 \
       ! filesink "location=$scratch/picture.jpg"
