@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 namespace digfusion::pipelines {
@@ -65,6 +66,16 @@ std::string name_of(char byte) {
   for (const Special& key : special_keys)
     if (byte == key.byte) return key.name;
   return std::isalnum(static_cast<unsigned char>(byte)) ? std::string(1, byte) : std::string();
+}
+
+/// How many bytes the key at the front of `bytes` sent. Cursor and function keys send several, of which the
+/// first is that of Escape (ECMA-48: CSI, SS3), and so do keys pressed together with Alt.
+std::size_t key_length(std::string_view bytes) {
+  if (bytes[0] != '\033' || bytes.size() == 1) return 1;
+  if (bytes[1] != '[') return std::min<std::size_t>(bytes[1] == 'O' ? 3 : 2, bytes.size());
+  for (std::size_t i = 2; i < bytes.size(); ++i)
+    if (bytes[i] >= '@' && bytes[i] <= '~') return i + 1;
+  return bytes.size();
 }
 
 std::string shown(const std::string& name) {
@@ -143,9 +154,12 @@ bool Keys::State::read_keys() {
     source = 0;
     return G_SOURCE_REMOVE;
   }
-  // Cursor and function keys send several bytes, of which the first is that of Escape.
-  if (count > 1 && bytes[0] == '\033') return G_SOURCE_CONTINUE;
-  for (ssize_t i = 0; i < count; ++i) press(name_of(bytes[i]));
+  std::string_view left(bytes, std::size_t(count));
+  while (!left.empty()) {
+    const std::size_t length = key_length(left);
+    if (length == 1) press(name_of(left[0]));
+    left.remove_prefix(length);
+  }
   return G_SOURCE_CONTINUE;
 }
 

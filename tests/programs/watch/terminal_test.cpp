@@ -136,6 +136,7 @@ TEST(TerminalTest, KeysActAtOnceAndWithoutEcho) {
   terminal.type("p");
   EXPECT_TRUE(terminal.says("saved "));
   terminal.type("zx\033[A\033OPs");  // nothing, nothing, two keys of several bytes, and one in their company
+  EXPECT_TRUE(terminal.says("side by side"));
   terminal.type("f");
   EXPECT_TRUE(terminal.says("shown: the fused picture")) << terminal.text();
   terminal.type("q");
