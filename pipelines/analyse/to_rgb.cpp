@@ -2,28 +2,8 @@
 #include "pipelines/analyse/to_rgb.h"
 
 #include "pipelines/analyse/rgb.h"
-#include "pipelines/common/failure.h"
 
 namespace digfusion::pipelines {
-
-namespace {
-
-/// A frame mapped for as long as this lives.
-class Mapped {
- public:
-  Mapped(const GstVideoInfo& info, GstBuffer* buffer, GstMapFlags flags) {
-    if (!gst_video_frame_map(&frame_, &info, buffer, flags)) throw Failure("a picture can't be mapped");
-  }
-  ~Mapped() { gst_video_frame_unmap(&frame_); }
-  Mapped(const Mapped&) = delete;
-  Mapped& operator=(const Mapped&) = delete;
-  GstVideoFrame& frame() { return frame_; }
-
- private:
-  GstVideoFrame frame_;
-};
-
-}  // namespace
 
 cv::Mat ToRgb::operator()(const Frame& frame) {
   if (!caps_ || !gst_caps_is_equal(caps_.get(), frame.caps())) {
@@ -38,8 +18,8 @@ cv::Mat ToRgb::operator()(const Frame& frame) {
   }
   const MiniPtr<GstBuffer> buffer(gst_buffer_new_allocate(nullptr, to_.size, nullptr));
   Mapped source(from_, frame.buffer(), GST_MAP_READ), picture(to_, buffer.get(), GST_MAP_READWRITE);
-  gst_video_converter_frame(converter_.get(), &source.frame(), &picture.frame());
-  return as_rgb(picture.frame()).clone();
+  gst_video_converter_frame(converter_.get(), source.get(), picture.get());
+  return as_rgb(*picture.get()).clone();
 }
 
 }  // namespace digfusion::pipelines

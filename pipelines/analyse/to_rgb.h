@@ -5,10 +5,10 @@
 
 #include <gst/video/video.h>
 
-#include <memory>
 #include <opencv2/core.hpp>
 
 #include "pipelines/common/frame.h"
+#include "pipelines/common/pixels.h"
 
 namespace digfusion::pipelines {
 
@@ -19,11 +19,8 @@ class ToRgb {
   cv::Mat operator()(const Frame& frame);
 
  private:
-  struct Free {
-    void operator()(GstVideoConverter* converter) const { gst_video_converter_free(converter); }
-  };
   MiniPtr<GstCaps> caps_;
-  std::unique_ptr<GstVideoConverter, Free> converter_;
+  ConverterPtr converter_;
   GstVideoInfo from_{}, to_{};
 };
 

@@ -131,11 +131,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 bool is_retried(Cause cause) { return cause == Cause::unreachable || cause == Cause::other; }
 
-std::string in_seconds(milliseconds time) {
-  return std::to_string(std::max<long long>(1, (time.count() + 500) / 1000)) + " s";
-}
-
 }  // namespace
+
+std::string in_seconds(milliseconds time) { return std::to_string((time.count() + 999) / 1000) + " s"; }
 
 // ---- back-off
 

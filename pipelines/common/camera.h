@@ -37,6 +37,9 @@ struct CameraStatus {
   std::chrono::milliseconds next_try{0};  ///< waiting: until then
 };
 
+/// A time of CameraStatus for the operator: "7 s", rounded up.
+std::string in_seconds(std::chrono::milliseconds time);
+
 /// How long to wait before the next try: 1, 2, 4, 8, 16, then 30 s, each shortened by up to a quarter at
 /// random so that a hundred viewers of a camera that comes back don't come at once; ten seconds of pictures
 /// begin anew at 1 s.

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "pipelines/common/failure.h"
+#include "pipelines/common/pixels.h"
 
 namespace digfusion::pipelines {
 namespace {
@@ -15,26 +15,6 @@ constexpr ViewInfo views[] = {
     {View::visible, "visible", "v", "the visible camera"},
     {View::infrared, "infrared", "i", "the infrared camera"},
     {View::side_by_side, "side-by-side", "s", "visible, infrared and fused, side by side"},
-};
-
-struct FreeConverter {
-  void operator()(GstVideoConverter* converter) const { gst_video_converter_free(converter); }
-};
-
-/// A picture's pixels, for as long as this lives.
-class Mapped {
- public:
-  Mapped(const GstVideoInfo& info, GstBuffer* buffer, GstMapFlags flags) {
-    if (!gst_video_frame_map(&frame_, &info, buffer, flags))
-      throw Failure("a picture's pixels can't be read: its buffer is smaller than its caps say");
-  }
-  ~Mapped() { gst_video_frame_unmap(&frame_); }
-  Mapped(const Mapped&) = delete;
-  Mapped& operator=(const Mapped&) = delete;
-  GstVideoFrame* get() { return &frame_; }
-
- private:
-  GstVideoFrame frame_;
 };
 
 /// Width over height of what the picture shows, whatever the shape of its pixels.
@@ -62,7 +42,7 @@ struct Layout::Place {
   double shape = 0;  ///< width over height; 0: no picture was ever there
   int x = 0, width = 0;
   GstVideoInfo in, out;  ///< that the converter was made for
-  std::unique_ptr<GstVideoConverter, FreeConverter> converter;
+  ConverterPtr converter;
 
   void draw(const GstVideoInfo& info, GstBuffer* buffer, const GstVideoFrame& whole);
 };

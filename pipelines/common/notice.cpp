@@ -4,19 +4,15 @@
 namespace digfusion::pipelines {
 namespace {
 
-std::string seconds(std::chrono::milliseconds time) {
-  return std::to_string((time.count() + 999) / 1000) + " s";
-}
-
 /// What a camera does whose pictures don't come.
 std::string doing(const CameraStatus& camera) {
   switch (camera.state) {
     case CameraState::connecting:
       return camera.frames ? "connecting again" : "connecting";
     case CameraState::playing:
-      return "no picture for " + seconds(camera.silent);
+      return "no picture for " + in_seconds(camera.silent);
     case CameraState::waiting:
-      return "next try in " + seconds(camera.next_try);
+      return "next try in " + in_seconds(camera.next_try);
     case CameraState::ended:
       return "it has ended";
     case CameraState::failed:

@@ -12,10 +12,7 @@
 namespace digfusion::pipelines {
 namespace {
 
-using std::chrono::milliseconds;
 using tools::number_text;
-
-std::string in_seconds(milliseconds time) { return std::to_string((time.count() + 999) / 1000) + " s"; }
 
 /// What a line begins with: what follows is in columns.
 std::string column(std::string name) {

@@ -1,34 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pipelines/record/black.h"
 
-#include <memory>
+#include <string>
 
-#include "pipelines/common/failure.h"
+#include "pipelines/common/pixels.h"
 
 namespace digfusion::pipelines {
-namespace {
-
-struct FreeConverter {
-  void operator()(GstVideoConverter* converter) const { gst_video_converter_free(converter); }
-};
-
-/// A picture's pixels, for as long as this lives.
-class Mapped {
- public:
-  Mapped(const GstVideoInfo& info, GstBuffer* buffer, GstMapFlags flags) {
-    if (!gst_video_frame_map(&frame_, &info, buffer, flags)) throw Failure("a picture can't be made");
-  }
-  ~Mapped() { gst_video_frame_unmap(&frame_); }
-  Mapped(const Mapped&) = delete;
-  Mapped& operator=(const Mapped&) = delete;
-  GstVideoFrame* get() { return &frame_; }
-
- private:
-  GstVideoFrame frame_;
-};
-
-}  // namespace
-
 Frame black_picture(GstCaps* caps, GstClockTime time) {
   const MiniPtr<GstBuffer> nothing(gst_buffer_new());
   const GstVideoInfo info = Frame(nothing.get(), caps).info();
@@ -38,8 +15,7 @@ Frame black_picture(GstCaps* caps, GstClockTime time) {
   zero.fps_n = info.fps_n;
   zero.fps_d = info.fps_d;
   zero.interlace_mode = info.interlace_mode;
-  const std::unique_ptr<GstVideoConverter, FreeConverter> converter(
-      gst_video_converter_new(&zero, &info, nullptr));
+  const ConverterPtr converter(gst_video_converter_new(&zero, &info, nullptr));
   if (!converter) throw Failure(std::string("GStreamer can't make a black picture of ") + info.finfo->name);
   const MiniPtr<GstBuffer> from(gst_buffer_new_allocate(nullptr, zero.size, nullptr));
   gst_buffer_memset(from.get(), 0, 0, zero.size);
