@@ -182,6 +182,8 @@ bool ViewState::draw(std::int64_t frame, GstBuffer* buffer) {
   const bool gray = GST_VIDEO_INFO_IS_GRAY(&info_), coloured = !gray && view == View::visible;
   if (view == View::infrared)
     renderer_->infrared(frame, luma_);
+  else if (view == View::ideal)
+    renderer_->ideal(frame, luma_);
   else if (coloured)
     renderer_->visible(frame, luma_, cb_, cr_);
   else
@@ -208,6 +210,18 @@ bool ViewState::draw(std::int64_t frame, GstBuffer* buffer) {
 }
 
 }  // namespace
+
+const char* digfusion::view_name(View view) {
+  switch (view) {
+    case View::visible:
+      return "visible";
+    case View::infrared:
+      return "infrared";
+    case View::ideal:
+      break;
+  }
+  return "ideal";
+}
 
 const char* digfusion::view_caps(View view) {
   return view == View::visible ? CAPS_OF(VIEW_FORMATS) : CAPS_OF(GRAY_FIRST);
@@ -398,7 +412,7 @@ static void gst_dig_test_view_init(GstDigTestView* self) {
 
 GstElement* gst_dig_test_view_new(View view) {
   auto* self = static_cast<GstDigTestView*>(
-      g_object_new(GST_TYPE_DIG_TEST_VIEW, "name", view == View::visible ? "visible" : "infrared", nullptr));
+      g_object_new(GST_TYPE_DIG_TEST_VIEW, "name", digfusion::view_name(view), nullptr));
   self->state->view = view;
   return GST_ELEMENT(self);
 }

@@ -11,9 +11,12 @@
 
 namespace digfusion {
 
-enum class View { visible, infrared };
+/// `ideal` is the picture that fusing the other two ideally makes (core/scene/renderer.h): luma alone.
+enum class View { visible, infrared, ideal };
 
-/// Caps of either view, its preferred format first.
+/// As pads and children are named.
+const char* view_name(View view);
+/// Caps of a view, its preferred format first.
 const char* view_caps(View view);
 
 }  // namespace digfusion

@@ -335,6 +335,52 @@ TEST(DigTestSrc, OneViewMayBeLeftUnlinked) {
   }
 }
 
+TEST(DigTestSrc, TheIdealPictureComesOnRequestInStepWithTheOthers) {
+  const Pipeline pipeline(
+      "digtestsrc name=s num-buffers=4 seed=9 pattern=smoke  s.visible ! video/x-raw,width=64,height=48 ! "
+      "appsink name=v sync=false  s.ideal ! video/x-raw,width=64,height=48 ! appsink name=y sync=false");
+  pipeline.set(GST_STATE_PLAYING);
+  const scene::Renderer renderer(scene::Pattern::smoke, 9, 64, 48);
+  for (int n = 0; n < 4; ++n) {
+    const Sample visible = pipeline.pull("v"), ideal = pipeline.pull("y");
+    ASSERT_TRUE(visible && ideal);
+    EXPECT_EQ(GST_BUFFER_PTS(gst_sample_get_buffer(visible.get())),
+              GST_BUFFER_PTS(gst_sample_get_buffer(ideal.get())));
+    const GstVideoInfo info = info_of(ideal);
+    EXPECT_EQ(GST_VIDEO_INFO_FORMAT(&info), GST_VIDEO_FORMAT_GRAY8);
+    scene::Plane luma;
+    renderer.ideal(n, luma);
+    expect_samples(component(ideal, 0), luma, 255, 0);
+  }
+  EXPECT_FALSE(pipeline.pull("y"));
+  const Message end = pipeline.end();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(GST_MESSAGE_TYPE(end.get()), GST_MESSAGE_EOS);
+}
+
+TEST(DigTestSrc, TheIdealPadIsThereOnceAndCanBeGivenBack) {
+  const Pipeline pipeline("digtestsrc name=s num-buffers=3 is-live=true  s.visible ! fakesink");
+  const auto source = pipeline.child("s");
+  for (int i = 0; i < 2; ++i) {
+    GstPad* pad = gst_element_request_pad_simple(source.get(), "ideal");
+    ASSERT_NE(pad, nullptr);
+    GstPadTemplate* wanted = gst_element_get_pad_template(source.get(), "ideal");
+    EXPECT_EQ(gst_element_request_pad(source.get(), wanted, nullptr, nullptr), nullptr);
+    EXPECT_EQ(GST_BIN_NUMCHILDREN(source.get()), 3);
+    gst_element_release_request_pad(source.get(), pad);
+    gst_object_unref(pad);
+    EXPECT_EQ(GST_BIN_NUMCHILDREN(source.get()), 2);
+  }
+  // Asked for and left unlinked it is in nobody's way; linked while playing it joins in.
+  GstPad* pad = gst_element_request_pad_simple(source.get(), "ideal");
+  pipeline.set(GST_STATE_PLAYING);
+  const Message end = pipeline.end();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(GST_MESSAGE_TYPE(end.get()), GST_MESSAGE_EOS);
+  gst_element_release_request_pad(source.get(), pad);
+  gst_object_unref(pad);
+}
+
 TEST(DigTestSrc, NobodyTakingEitherViewIsAnError) {
   const Pipeline pipeline("digtestsrc  fakesink async=false");
   gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
