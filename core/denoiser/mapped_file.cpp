@@ -43,7 +43,12 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::refuse(const std::string& reason) const {
-  throw Error(ErrorCode::model, "model file " + path_ + ": " + reason);
+  // Names of tensors are the file's own, of any length and content.
+  constexpr std::size_t longest = 500;
+  std::string line = reason.substr(0, longest);
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
+  throw Error(ErrorCode::model, "model file " + path_ + ": " + line + (reason.size() > longest ? " …" : ""));
 }
 
 std::span<const std::byte> MappedFile::bytes(std::uint64_t position, std::uint64_t count) const {

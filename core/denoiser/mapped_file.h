@@ -34,7 +34,7 @@ class MappedFile {
   /// Whole pages of a range leave memory until someone reads them again; what was written to them is lost.
   void let_go(std::uint64_t position, std::uint64_t count) const;
 
-  /// Throws Error(model): "model file PATH: reason".
+  /// Throws Error(model): "model file PATH: reason", the reason on one line and cut to 500 characters.
   [[noreturn]] void refuse(const std::string& reason) const;
 
  private:

@@ -126,12 +126,14 @@ Entry parse_entry(const MappedFile& file, const std::string& name, const Json& j
 /// The header's JSON, or none where it isn't JSON or has more in a tensor's entry than any tensor needs: what
 /// is thrown away while parsing can't fill the memory.
 Json parse_header(std::span<const std::byte> bytes) {
+  constexpr int array_depth = 2;       // within header and entry: shape, data_offsets
   constexpr int deepest = 3;           // header, entry, shape
   constexpr std::size_t longest = 16;  // of a shape
   std::size_t extents = 0;
   bool absurd = false;
   const auto keep = [&](int depth, Json::parse_event_t event, Json&) {
     if (event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start) extents = 0;
+    if (event == Json::parse_event_t::array_start && depth != array_depth) absurd = true;
     if (depth > deepest || (depth == deepest && ++extents > longest)) absurd = true;
     return !absurd;
   };

@@ -45,13 +45,17 @@ const Pickle::Value* find(const Pickle::Value& dict, std::string_view key) {
   return nullptr;
 }
 
-std::map<std::string, const Pickle::Tensor*> tensors_of(const Pickle::Value& dict) {
+std::map<std::string, const Pickle::Tensor*> tensors_of(const MappedFile& file, const Pickle::Value& dict) {
+  constexpr std::size_t longest_name = 1000;  // thousands of tensors may share one
   std::map<std::string, const Pickle::Tensor*> result;
   if (dict.kind != Kind::dict) return result;
   const auto& items = dict.node->items;
   for (std::size_t i = 0; i < items.size(); i += 2)
-    if (items[i].kind == Kind::text && items[i + 1].kind == Kind::tensor)
+    if (items[i].kind == Kind::text && items[i + 1].kind == Kind::tensor) {
+      if (items[i].node->text.size() > longest_name)
+        file.refuse("a tensor's name has " + std::to_string(items[i].node->text.size()) + " characters");
       result.insert_or_assign(std::string(items[i].node->text), items[i + 1].node->tensor.get());
+    }
   return result;
 }
 
@@ -60,10 +64,10 @@ std::map<std::string, const Pickle::Tensor*> state_dict(const MappedFile& file, 
   std::map<std::string, const Pickle::Tensor*> tensors;
   for (const char* key : {"ema", "model_ema", "ema_state_dict", "params_ema", "state_dict",
                           "model_state_dict", "model", "params"}) {
-    if (const Pickle::Value* nested = find(root, key)) tensors = tensors_of(*nested);
+    if (const Pickle::Value* nested = find(root, key)) tensors = tensors_of(file, *nested);
     if (!tensors.empty()) break;
   }
-  if (tensors.empty()) tensors = tensors_of(root);
+  if (tensors.empty()) tensors = tensors_of(file, root);
   if (tensors.empty()) file.refuse("it holds no dict of tensors by name, as a state_dict is");
   constexpr std::string_view prefix = "module.";  // of DataParallel
   if (std::all_of(tensors.begin(), tensors.end(),

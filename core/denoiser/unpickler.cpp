@@ -70,11 +70,17 @@ std::vector<std::int64_t> integers_of(const Pickle::Value& value, const char* wh
 
 }  // namespace
 
-Pickle::Pickle(std::span<const std::byte> bytes, std::uint64_t allowance) : bytes_(bytes) {
-  for (std::uint64_t steps = 0; !done_; ++steps) {
-    if (steps >= allowance) refuse("its pickle is impossibly long for the tensors that the file can hold");
+Pickle::Pickle(std::span<const std::byte> bytes, std::uint64_t allowance)
+    : bytes_(bytes), allowance_(allowance) {
+  while (!done_) {
+    spend(1);
     step(byte());
   }
+}
+
+void Pickle::spend(std::uint64_t operations) {
+  if (operations > allowance_) refuse("its pickle is impossibly long for the tensors that the file can hold");
+  allowance_ -= operations;
 }
 
 std::uint8_t Pickle::byte() { return static_cast<std::uint8_t>(take(1)[0]); }
@@ -372,11 +378,13 @@ void Pickle::push_global(std::string_view module, std::string_view name) {
 
 void Pickle::persistent_id() {
   const Value id = pop();
+  constexpr std::size_t longest_key = 1000;  // looked up for every tensor
   const auto wrong = [] { refuse("its pickle describes a tensor's storage in an unknown way"); };
   if (id.kind != Kind::sequence || id.node->items.size() < 5) wrong();
   const std::vector<Value>& items = id.node->items;
   if (items[0].kind != Kind::text || items[0].node->text != "storage" || items[1].kind != Kind::global ||
-      items[2].kind != Kind::text || items[4].kind != Kind::integer || items[4].integer < 0)
+      items[2].kind != Kind::text || items[2].node->text.size() > longest_key ||
+      items[4].kind != Kind::integer || items[4].integer < 0)
     wrong();
   const StorageType* type = storage_type(global_of(*items[1].node));
   if (!type) wrong();
@@ -407,12 +415,14 @@ void Pickle::reduce() {
     std::vector<Value> items;
     if (arguments.size() > 1 || (arguments.size() == 1 && arguments[0].kind != Kind::sequence))
       refuse("its pickle makes an OrderedDict of something else than pairs");
-    if (arguments.size() == 1)
+    if (arguments.size() == 1) {
+      spend(arguments[0].node->items.size());  // a few operations could copy one long list again and again
       for (const Value& pair : arguments[0].node->items) {
         if (pair.kind != Kind::sequence || pair.node->items.size() != 2)
           refuse("its pickle makes an OrderedDict of something else than pairs");
         items.insert(items.end(), pair.node->items.begin(), pair.node->items.end());
       }
+    }
     push_items(std::move(items), Kind::dict);
   } else if (global == size_type) {
     if (arguments.size() != 1 || arguments[0].kind != Kind::sequence)

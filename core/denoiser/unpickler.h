@@ -67,8 +67,8 @@ class Pickle {
   };
 
   /// Runs one pickle from the beginning of `bytes`, which must outlive this; `allowance` bounds the number of
-  /// its operations and so the memory they take (at most about 100 bytes each). Throws std::runtime_error
-  /// with what is wrong.
+  /// its operations, and of the values that they copy, and so the memory they take (at most about 100 bytes
+  /// each). Throws std::runtime_error with what is wrong.
   Pickle(std::span<const std::byte> bytes, std::uint64_t allowance);
 
   const Value& result() const { return result_; }
@@ -80,6 +80,7 @@ class Pickle {
  private:
   using Memo = std::unordered_map<std::uint32_t, Value>;
 
+  void spend(std::uint64_t operations);
   std::uint8_t byte();
   std::string_view take(std::uint64_t count);
   std::string_view line();
@@ -108,6 +109,7 @@ class Pickle {
   Value tensor(const std::vector<Value>& arguments);
 
   std::span<const std::byte> bytes_;
+  std::uint64_t allowance_;
   std::size_t position_ = 0;
   std::vector<Value> stack_;
   Memo memo_;

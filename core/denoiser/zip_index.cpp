@@ -52,13 +52,12 @@ struct Directory {
 Directory find_directory(const MappedFile& file) {
   // The end record is the last but for a comment of up to 65535 bytes.
   std::optional<std::uint64_t> end;
-  const std::uint64_t least = file.size() - std::min<std::uint64_t>(file.size(), end_size + 65535);
-  for (std::uint64_t position = file.size() - std::min(file.size(), end_size) + 1;
-       !end && position-- > least;)
-    if (file.holds(position, end_size)) {
-      const Fields fields(file, position, end_size);
-      if (fields.four(0) == 0x06054b50 && position + end_size + fields.two(20) == file.size()) end = position;
-    }
+  const std::uint64_t tail_size = std::min<std::uint64_t>(file.size(), end_size + 65535);
+  const Fields tail(file, file.size() - tail_size, tail_size);
+  for (std::uint64_t length = end_size; !end && length <= tail_size; ++length) {
+    const std::uint64_t at = tail_size - length;
+    if (tail.four(at) == 0x06054b50 && end_size + tail.two(at + 20) == length) end = file.size() - length;
+  }
   if (!end) damaged(file, "it has no end record");
   const Fields fields(file, *end, end_size);
   Directory directory{fields.four(16), fields.four(12), fields.two(10)};

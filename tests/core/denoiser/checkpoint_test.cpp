@@ -224,6 +224,39 @@ TEST_F(Checkpoints, EndlessPicklesAreRefused) {
     EXPECT_NE(refusal(torch_zip({PickleWriter().raw(operations).finished(), {}})), "");
 }
 
+TEST_F(Checkpoints, AListThatIsCopiedAgainAndAgainIsRefused) {
+  // 78 kB that would need gigabytes: a long list of pairs, and thousands of dicts made of it.
+  std::string pairs, dicts;
+  for (int i = 0; i < 15'000; ++i) pairs += "h\1";
+  for (int i = 0; i < 8'000; ++i) dicts += std::string("h\2h\0\x85R", 6);
+  PickleWriter pickle;
+  pickle.raw(std::string("]q\0(K\1K\2\x86q\1", 11) + pairs + "e0");
+  pickle.global("collections", "OrderedDict")
+      .raw(
+          "q\2"
+          "0(" +
+          dicts + "l");
+  const Saved file{pickle.finished(), {}};
+  expect_refused(torch_zip(file), "impossibly long");
+  expect_refused(torch_legacy(file), "impossibly long");
+}
+
+TEST_F(Checkpoints, EndlessNamesAreRefused) {
+  // Thousands of tensors that share one name would be compared by it.
+  PickleWriter tensor, storage;
+  tensor.raw("}(").text(std::string(2000, 'x')).tensor("FloatStorage", "0", 12, 0, {2}, {1}).raw("u");
+  expect_both_refused(tensor, "a tensor's name has 2000 characters");
+  storage.raw("}(").text("x").tensor("FloatStorage", std::string(2000, '0'), 12, 0, {2}, {1}).raw("u");
+  expect_both_refused(storage, "storage in an unknown way");
+}
+
+TEST_F(Checkpoints, AreRefusedOnOneShortLine) {
+  TensorMap tensors = {{"many\nlines" + std::string(900, 'x'), at::full({1}, HUGE_VAL)}};
+  const std::string message = refusal(torch_zip(saved(tensors)));
+  EXPECT_NE(message.find("\"many?linesxxx"), std::string::npos) << message;
+  EXPECT_LT(message.size(), path.string().size() + 600);
+}
+
 TEST_F(Checkpoints, AListThatHoldsItselfIsNoTrouble) {
   PickleWriter pickle;
   pickle.raw("}(").text("x").raw("]q\1h\1au");

@@ -134,6 +134,7 @@ TEST_F(Safetensors, RefusesHeadersThatLie) {
   expect_refused("", 0, "not JSON");
   expect_refused("null", 0, "not JSON");
   expect_refused("[]", 0, "not JSON");
+  expect_refused("{\"a\":[1,1,1,1]}", 0, "not JSON");  // an array could be longer than the file
   expect_refused("{\"a\":", 0, "not JSON");
   expect_refused("{\"\xff\":{}}", 0, "not JSON");
   const auto entry = [](const std::string& dtype, const std::string& shape, const std::string& offsets) {
