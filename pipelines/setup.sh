@@ -28,7 +28,7 @@ demo_packages=(
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x gstreamer1.0-opencv
 )
-test_packages=(libgtest-dev libgmock-dev libgstrtspserver-1.0-dev libx11-dev xvfb mosquitto)
+test_packages=(libgtest-dev libgmock-dev libgstrtspserver-1.0-dev libx11-dev xvfb mosquitto gnuplot-nox)
 package_packages=(build-essential debhelper help2man)  # for package.sh
 package_test_packages=(mmdebstrap)
 

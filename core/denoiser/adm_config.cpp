@@ -17,6 +17,7 @@ using Json = nlohmann::json;
 constexpr int norm_groups = 32;
 constexpr std::size_t most_levels = 10;
 constexpr std::int64_t most_channels = 1 << 16;
+constexpr const char* needed = "an unconditional one is needed, such as 256x256_diffusion_uncond.pt";
 
 [[noreturn]] void refuse(const std::string& source, const std::string& what) {
   throw Error(ErrorCode::model, "model file " + source + ": " + what);
@@ -278,12 +279,10 @@ bool is_adm(const WeightKinds& weights, const std::string& path) {
            "it is a network of the diffusers library; an unconditional guided-diffusion model is needed");
   if (!has("time_embed.0.weight") || !any_name(weights, {"input_blocks.0.0."})) return false;
   if (has("label_emb.weight"))
-    refuse(
-        path,
-        "it is a class-conditional guided-diffusion model (it has label_emb.weight); an unconditional one is "
-        "needed, such as 256x256_diffusion_uncond.pt");
+    refuse(path, std::string("it is a class-conditional guided-diffusion model (it has label_emb.weight); ") +
+                     needed);
   if (!any_name(weights, {"output_blocks."}))
-    refuse(path, "it is a classifier of guided-diffusion (it has no output_blocks), not a denoiser");
+    refuse(path, std::string("it is a classifier of guided-diffusion (it has no output_blocks); ") + needed);
   if (any_name(weights, {".transformer_blocks.", "encoder_kv", "context_"}))
     refuse(path, "it is a text-conditional model; an unconditional guided-diffusion model is needed");
   return true;
@@ -298,8 +297,9 @@ AdmConfig infer_adm_config(const WeightKinds& weights, const std::string& path) 
   c.in_channels = shapes.size("input_blocks.0.0.weight", 1, 4);
   if (c.in_channels == 6)
     refuse(path,
-           "it is an upsampler of guided-diffusion (\"input_blocks.0.0.weight\" takes 6 channels), not an "
-           "unconditional model");
+           std::string(
+               "it is an upsampler of guided-diffusion (\"input_blocks.0.0.weight\" takes 6 channels); ") +
+               needed);
   if (c.in_channels != 1 && c.in_channels != 3)
     refuse(path, "tensor \"input_blocks.0.0.weight\" takes " + std::to_string(c.in_channels) +
                      " channels; pictures have 1 or 3");

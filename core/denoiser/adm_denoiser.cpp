@@ -65,7 +65,9 @@ std::map<std::string, std::string> adm_metadata(const AdmConfig& config) {
 AdmDenoiser::AdmDenoiser(AdmConfig config, TensorMap weights)
     : config_(std::move(config)),
       weights_(std::move(weights)),
-      schedule_(config_.cosine ? cosine_schedule() : linear_schedule()) {}
+      schedule_(config_.cosine ? cosine_schedule() : linear_schedule()) {
+  pack_adm(config_, weights_);
+}
 
 std::int64_t AdmDenoiser::pixels_at_once() const {
   // A picture at a time keeps a CPU busy, and its activations small beside the weights.

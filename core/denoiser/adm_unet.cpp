@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/denoiser/adm_unet.h"
 
-#include <malloc.h>
-
 #include <cmath>
+#include <utility>
 
+#include "core/denoiser/adm_convolution.h"
+#include "core/denoiser/adm_memory.h"
 #include "core/denoiser/group_norm.h"
 #include "core/denoiser/weights.h"
 
@@ -154,13 +155,41 @@ struct Counter {
   void out(std::int64_t in, std::int64_t out) { dense(in, out, 9); }
 };
 
-/// Gives free memory back to the system. Between the levels of a large network the allocator would keep a
-/// hundred megabytes in pieces of sizes that don't come again.
-void trim(const at::Tensor& x) {
-#ifdef __GLIBC__
-  if (x.is_cpu()) ::malloc_trim(0);
-#endif
-}
+/// Packs the convolutions for pictures of one size.
+struct Packer {
+  TensorMap& weights;
+  std::int64_t height, width;
+
+  void pack(const std::string& name, int stride = 1) {
+    at::Tensor& weight = weights.at(name + ".weight");
+    weight = packed_convolution(weight, stride, height, width);
+    if (weight.is_mkldnn() && weight.numel() > 1 << 20) give_back_memory();
+  }
+  void push() {}
+  void pop() {}
+  void embed(std::int64_t, std::int64_t) {}
+  void convolution(const std::string& name, std::int64_t, std::int64_t) { pack(name); }
+  void resample(Resample how) {
+    if (how == Resample::down) height /= 2, width /= 2;
+    if (how == Resample::up) height *= 2, width *= 2;
+  }
+  void downsample(const std::string& name, std::int64_t) {
+    pack(name, 2);
+    resample(Resample::down);
+  }
+  void upsample(const std::string& name, std::int64_t) {
+    resample(Resample::up);
+    pack(name);
+  }
+  void residual(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t, Resample how) {
+    resample(how);
+    pack(name + ".in_layers.2");
+    pack(name + ".out_layers.3");
+    if (in != out) pack(name + ".skip_connection");
+  }
+  void attend(const std::string&, std::int64_t, std::int64_t) {}
+  void out(std::int64_t, std::int64_t) { pack("out.2"); }
+};
 
 struct Forward {
   const AdmConfig& config;
@@ -169,19 +198,24 @@ struct Forward {
   const at::Tensor& t;
   at::Tensor embedding{};  // SiLU of the timestep's, float32
   std::vector<at::Tensor> skips{};
-  std::int64_t last_width = 0;
   bool joined = false;  // whether h was just made by pop(), and nobody else holds it
+  at::Tensor spare{};   // nobody needs its numbers any more: memory that needn't be cleared for who is next
 
   const at::Tensor& at(const std::string& name) const { return weights.find(name)->second; }
   at::Tensor conv(const std::string& name, const at::Tensor& x, int stride = 1) const {
-    const at::Tensor& weight = at(name + ".weight");
-    return at::conv2d(x, weight, at(name + ".bias"), stride, weight.size(-1) / 2);
+    return digfusion::convolution(x, at(name + ".weight"), at(name + ".bias"), stride);
   }
   at::Tensor linear(const std::string& name, const at::Tensor& x) const {
     return at::linear(x, at(name + ".weight"), at(name + ".bias"));
   }
-  at::Tensor normed(const std::string& name, const at::Tensor& x, Activation activation) const {
-    at::Tensor result = at::empty_like(x);
+  /// A tensor of x's kind, of any numbers.
+  at::Tensor fresh(const at::Tensor& x, at::IntArrayRef sizes) {
+    const at::Tensor kept = std::exchange(spare, {});
+    if (kept.defined() && kept.sizes() == sizes) return kept;
+    return at::empty(sizes, x.options().memory_format(at::MemoryFormat::ChannelsLast));
+  }
+  at::Tensor normed(const std::string& name, const at::Tensor& x, Activation activation) {
+    at::Tensor result = fresh(x, x.sizes());
     group_norm(x, at(name + ".weight"), at(name + ".bias"), {}, activation, result);
     return result;
   }
@@ -197,21 +231,28 @@ struct Forward {
   }
   void push() { skips.push_back(h); }
   void pop() {
-    if (h.size(3) != last_width) trim(h);
-    last_width = h.size(3);
-    h = at::cat({h, skips.back()}, 1);
+    at::Tensor whole = fresh(h, {h.size(0), h.size(1) + skips.back().size(1), h.size(2), h.size(3)});
+    h = at::cat_out(whole, {h, skips.back()}, 1);
     skips.pop_back();
     joined = true;
   }
   void convolution(const std::string& name, std::int64_t, std::int64_t) { h = conv(name, h); }
   void downsample(const std::string& name, std::int64_t) { h = conv(name, h, 2); }
-  void upsample(const std::string& name, std::int64_t) { h = conv(name, resampled(h, Resample::up)); }
-  static at::Tensor resampled(const at::Tensor& x, Resample how) {
-    if (how == Resample::down) return at::avg_pool2d(x, {2, 2});
-    if (how == Resample::up) return at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2});
-    return x;
+  void upsample(const std::string& name, std::int64_t) {
+    give_back_memory();
+    h = conv(name, resampled(h, Resample::up));
   }
+  at::Tensor resampled(const at::Tensor& x, Resample how) {
+    if (how == Resample::none) return x;
+    if (how == Resample::down) return at::avg_pool2d(x, {2, 2});
+    const std::int64_t height = 2 * x.size(2), width = 2 * x.size(3);
+    at::Tensor result = fresh(x, {x.size(0), x.size(1), height, width});
+    return at::upsample_nearest2d_out(result, x, {height, width});
+  }
+  /// Whether pop() will want it as it is.
+  bool is_waiting(const at::Tensor& x) const { return !skips.empty() && skips.back().is_same(x); }
   void residual(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t, Resample how) {
+    if (how == Resample::up) give_back_memory();
     // No tensor lives longer than it must: at the finest level one has an eighth of the memory allowed.
     at::Tensor kept = std::move(h), inner;
     if (in != out && joined) {
@@ -224,8 +265,9 @@ struct Forward {
       inner = normed(name + ".in_layers.0", kept, Activation::silu);
       if (in != out) kept = conv(name + ".skip_connection", kept);
     }
-    if (how != Resample::none) inner = resampled(inner, how);
-    inner = conv(name + ".in_layers.2", inner);
+    inner = resampled(inner, how);
+    at::Tensor convolved = conv(name + ".in_layers.2", inner);
+    spare = std::exchange(inner, std::move(convolved));
     at::Tensor film = at::linear(embedding, at(name + ".emb_layers.1.weight").to(at::kFloat),
                                  at(name + ".emb_layers.1.bias").to(at::kFloat));
     if (!config.scale_shift_norm) {
@@ -234,8 +276,9 @@ struct Forward {
     }
     group_norm(inner, at(name + ".out_layers.0.weight"), at(name + ".out_layers.0.bias"), film,
                Activation::silu, inner);
-    inner = conv(name + ".out_layers.3", inner);
-    h = inner.add_(resampled(kept, how));
+    h = resampled(kept, how);
+    if (how == Resample::none && is_waiting(h)) h = fresh(kept, kept.sizes()).copy_(kept);
+    add_convolution(inner, at(name + ".out_layers.3.weight"), at(name + ".out_layers.3.bias"), h);
     joined = false;
   }
   void attend(const std::string& name, std::int64_t channels, std::int64_t heads) {
@@ -257,7 +300,9 @@ struct Forward {
     h = dense(".proj_out", rows).add_(in_rows(h)).view({n, height, width, channels}).permute({0, 3, 1, 2});
   }
   void out(std::int64_t, std::int64_t) {
-    h = conv("out.2", normed("out.0", h.to(at::kFloat), Activation::silu));
+    h = h.to(at::kFloat);
+    group_norm(h, at("out.0.weight"), at("out.0.bias"), {}, Activation::silu, h);
+    h = conv("out.2", h);
   }
 };
 
@@ -278,10 +323,16 @@ at::ScalarType adm_weight_type(const std::string& name, at::ScalarType precision
 
 at::Tensor adm_forward(const AdmConfig& config, const TensorMap& weights, const at::Tensor& x,
                        const at::Tensor& t) {
+  const LargePages large_pages;
   const at::ScalarType dtype = weights.at("input_blocks.0.0.weight").scalar_type();
   Forward forward{config, weights, x.to(dtype).contiguous(at::MemoryFormat::ChannelsLast), t};
   walk(config, forward);
   return forward.h;
+}
+
+void pack_adm(const AdmConfig& config, TensorMap& weights) {
+  Packer packer{weights, config.image_size, config.image_size};
+  walk(config, packer);
 }
 
 double adm_multiply_adds(const AdmConfig& config, std::int64_t height, std::int64_t width) {

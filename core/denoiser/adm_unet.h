@@ -30,6 +30,10 @@ at::ScalarType adm_weight_type(const std::string& name, at::ScalarType precision
 at::Tensor adm_forward(const AdmConfig& config, const TensorMap& weights, const at::Tensor& x,
                        const at::Tensor& t);
 
+/// Brings the convolutions' weights, one after the other, into the layout that the CPU's kernels want for
+/// pictures of config.image_size (packed_convolution()); adm_forward() takes them as they were, too.
+void pack_adm(const AdmConfig& config, TensorMap& weights);
+
 /// Multiply-adds of one evaluation on a picture of this size: convolutions, linear layers, attention.
 double adm_multiply_adds(const AdmConfig& config, std::int64_t height, std::int64_t width);
 

@@ -4,14 +4,16 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
-// One body for each kind of processor, chosen when the program starts.
+// One body for each kind of processor, chosen by its features when the program starts (names of processors,
+// such as "arch=haswell", would fit these alone and not their successors).
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
-#define DIGFUSION_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define DIGFUSION_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define DIGFUSION_CLONES
 #endif
@@ -24,61 +26,81 @@ namespace {
 constexpr std::int64_t groups = 32;
 constexpr double epsilon = 1e-5;
 
-// --- bfloat16 by its bits, which compilers turn into vector code
+// --- sixteen numbers at once, in whatever registers a processor has; bfloat16 by its bits
 
-DIGFUSION_INLINE float widened(float x) { return x; }
-DIGFUSION_INLINE float widened(std::uint16_t x) { return std::bit_cast<float>(std::uint32_t{x} << 16); }
-DIGFUSION_INLINE void round_to(float x, float& y) { y = x; }
-DIGFUSION_INLINE void round_to(float x,
-                               std::uint16_t& y) {  // to nearest, ties to even; the numbers are finite
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
-  y = static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+constexpr std::int64_t lanes = 16;  // channels are whole groups of them
+using Floats = float __attribute__((vector_size(lanes * 4)));
+using Words = std::uint32_t __attribute__((vector_size(lanes * 4)));
+using Halves = std::uint16_t __attribute__((vector_size(lanes * 2)));
+
+template <class Vector, class T>
+DIGFUSION_INLINE void load(Vector& v, const T* from) {
+  std::memcpy(&v, from, sizeof v);
+}
+DIGFUSION_INLINE void widen(Floats& v, const float* x) { load(v, x); }
+DIGFUSION_INLINE void widen(Floats& v, const std::uint16_t* x) {
+  Halves halves;
+  load(halves, x);
+  v = reinterpret_cast<Floats>(__builtin_convertvector(halves, Words) << 16);
+}
+DIGFUSION_INLINE void round_to(const Floats& v, float* y) { std::memcpy(y, &v, sizeof v); }
+DIGFUSION_INLINE void round_to(const Floats& v,
+                               std::uint16_t* y) {  // to nearest, ties to even; the numbers are finite
+  const Words bits = reinterpret_cast<Words>(v);
+  const Halves halves = __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, Halves);
+  std::memcpy(y, &halves, sizeof halves);
 }
 
 /// x/(1+e^-x) to a few units in the last place. e^y = 2^n e^r with |r| ≤ ln 2 / 2.
-DIGFUSION_INLINE float silu(float x) {
-  // Clamped to ±87 by the bits: compilers make no vector code of comparisons that might trap.
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(-x);
-  const std::uint32_t size = std::min<std::uint32_t>(bits & 0x7fffffff, 0x42ae0000);
-  const float y = std::bit_cast<float>(size | (bits & 0x80000000));
-  const float shifted = y * 1.44269504f + 12582912.f;  // 1.5 · 2^23: the sum's last bits are n
-  const float n = shifted - 12582912.f;
-  const float r = (y - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
-  float p = 1.9875691500e-4f;                                   // Cephes' expf
-  p = p * r + 1.3981999507e-3f;
+DIGFUSION_INLINE void silu(Floats& x) {
+  const Words bits = reinterpret_cast<Words>(-x), whole = bits & 0x7fffffff;
+  const Words size = whole < 0x42ae0000 ? whole : 0x42ae0000 + Words{};  // |y| ≤ 87
+  const Floats y = reinterpret_cast<Floats>(size | (bits & 0x80000000));
+  const Floats shifted = y * 1.44269504f + 12582912.f;  // 1.5 · 2^23: the sum's last bits are n
+  const Floats n = shifted - 12582912.f;
+  const Floats r = (y - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
+  Floats p = 1.9875691500e-4f * r + 1.3981999507e-3f;            // Cephes' expf
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.f;
-  const float power = std::bit_cast<float>((std::bit_cast<std::int32_t>(shifted) << 23) + 0x3f800000);
-  return x / (1.f + p * power);
+  const Floats power = reinterpret_cast<Floats>((reinterpret_cast<Words>(shifted) << 23) + 0x3f800000);
+  x /= 1.f + p * power;
 }
 
-/// Adds to sums[c] and squares[c] those of `pixels` rows of `channels` numbers.
+/// Adds to sum[c] and square[c] those of `pixels` rows of `channels` numbers.
 template <class T>
 DIGFUSION_INLINE void moments(const T* x, std::int64_t pixels, std::int64_t channels, float* sum,
                               float* square) {
-  for (std::int64_t p = 0; p < pixels; ++p, x += channels)
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const float value = widened(x[c]);
-      sum[c] += value;
-      square[c] += value * value;
+  for (std::int64_t c = 0; c < channels; c += lanes) {
+    Floats sums, squares, v;
+    load(sums, sum + c);
+    load(squares, square + c);
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      widen(v, x + p * channels + c);
+      sums += v;
+      squares += v * v;
     }
+    round_to(sums, sum + c);
+    round_to(squares, square + c);
+  }
 }
 
+/// y may be x: no number depends on another's place.
 template <class T>
 DIGFUSION_INLINE void transform(const T* x, T* y, std::int64_t pixels, std::int64_t channels,
                                 const float* scale, const float* shift, Activation activation) {
-  for (std::int64_t p = 0; p < pixels; ++p, x += channels, y += channels) {
-    // y may be x: no number depends on another's place.
-    if (activation == Activation::silu)
-#pragma GCC ivdep
-      for (std::int64_t c = 0; c < channels; ++c) round_to(silu(widened(x[c]) * scale[c] + shift[c]), y[c]);
-    else
-#pragma GCC ivdep
-      for (std::int64_t c = 0; c < channels; ++c) round_to(widened(x[c]) * scale[c] + shift[c], y[c]);
-  }
+  for (std::int64_t p = 0; p < pixels; ++p, x += channels, y += channels)
+    for (std::int64_t c = 0; c < channels; c += lanes) {
+      Floats v, by, plus;
+      widen(v, x + c);
+      load(by, scale + c);
+      load(plus, shift + c);
+      v = v * by + plus;
+      if (activation == Activation::silu) silu(v);
+      round_to(v, y + c);
+    }
 }
 
 DIGFUSION_CLONES void moments_of(const float* x, std::int64_t pixels, std::int64_t channels, float* sum,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/denoiser/model_file.h"
 
+#include "core/denoiser/gradient_student.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -24,7 +25,16 @@ std::string first_tensor(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-const char* name_of(ModelKind kind) { return kind == ModelKind::student ? "student" : "denoiser"; }
+const char* name_of(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::student:
+      return "student";
+    case ModelKind::gradient_student:
+      return "gradient-student";
+    default:
+      return "denoiser";
+  }
+}
 
 bool is_model_file(const Checkpoint& checkpoint) { return checkpoint.metadata.contains(kind_key); }
 
@@ -41,27 +51,41 @@ ModelFile model_file(const Checkpoint& raw, const std::string& path) {
   };
   ModelFile file;
   const std::string& kind = field(kind_key);
-  if (kind == name_of(ModelKind::student)) {
-    file.kind = ModelKind::student;
-  } else if (kind != name_of(ModelKind::denoiser)) {
+  bool known = false;
+  for (const ModelKind each : {ModelKind::denoiser, ModelKind::student, ModelKind::gradient_student})
+    if (kind == name_of(each)) known = true, file.kind = each;
+  if (!known)
     throw Error(ErrorCode::model,
                 "model file " + path + ": it holds a \"" + kind + "\", which this version doesn't know");
-  }
   file.config = unet_config_from_text(field("network"), path);
   check_weights(unet_shapes(file.config), kinds_of(raw.tensors), path);
   std::int64_t outputs = std::int64_t{file.config.unshuffle} * file.config.unshuffle;
-  if (file.kind == ModelKind::student) {
+  std::int64_t side = 0;
+  int told = 0;
+  if (file.kind != ModelKind::denoiser) {
     const auto levels = parse_levels(field("timesteps"));
     if (const auto* message = std::get_if<std::string>(&levels))
       throw Error(ErrorCode::model, "model file " + path + ": timesteps in its metadata: " + *message);
     const Levels& parsed = std::get<Levels>(levels);
     file.timesteps.assign(parsed.timestep, parsed.timestep + parsed.count);
-    outputs = (outputs + 1) * parsed.count;
+    if (file.kind == ModelKind::student) {
+      outputs = (outputs + 1) * parsed.count;
+    } else {
+      const UNetConfig needed = gradient_student_config(file.timesteps.size());
+      side = needed.side;
+      told = needed.told;
+    }
   }
   if (file.config.outputs != outputs)
     throw Error(ErrorCode::model, "model file " + path + ": a " + name_of(file.kind) + " of this kind has " +
                                       std::to_string(outputs) + " output channels, this one has " +
                                       std::to_string(file.config.outputs));
+  if (file.config.side != side || file.config.told != told)
+    throw Error(ErrorCode::model,
+                "model file " + path + ": a " + name_of(file.kind) + " of this kind has \"side\" " +
+                    std::to_string(side) + " and \"told\" " + std::to_string(told) +
+                    " in its network's description, this one " + std::to_string(file.config.side) + " and " +
+                    std::to_string(file.config.told));
   for (const auto& [name, stored] : raw.tensors) file.weights.emplace(name, stored.load());
   if (const auto training = raw.metadata.find("training"); training != raw.metadata.end())
     file.training = training->second;
@@ -84,7 +108,7 @@ void write_model_file(const std::string& path, const ModelFile& file) {
   SafetensorsFile raw;
   raw.metadata[kind_key] = name_of(file.kind);
   raw.metadata["network"] = unet_config_to_text(file.config);
-  if (file.kind == ModelKind::student) raw.metadata["timesteps"] = timesteps_to_text(file.timesteps);
+  if (file.kind != ModelKind::denoiser) raw.metadata["timesteps"] = timesteps_to_text(file.timesteps);
   if (!file.training.empty()) raw.metadata["training"] = file.training;
   for (const auto& [name, w] : file.weights) raw.tensors[name] = w.detach().to(at::kHalf);
   write_safetensors(path, raw);

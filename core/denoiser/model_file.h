@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The project's own model files: safetensors whose metadata tells what network the tensors are.
-//     digfusion   "denoiser" or "student"
+//     digfusion   "denoiser", "student" or "gradient-student"
 //     network     the UNetConfig as JSON
 //     timesteps   a student's levels, "500,200,60,15"
 //     training    how it was made, as JSON (shown by `digfusion info`)
@@ -16,19 +16,19 @@
 
 namespace digfusion {
 
-enum class ModelKind { denoiser, student };
+enum class ModelKind { denoiser, student, gradient_student };
 
 struct ModelFile {
   ModelKind kind = ModelKind::denoiser;
   UNetConfig config;
   TensorMap weights;           ///< on the CPU, in the file's precision
-  std::vector<int> timesteps;  ///< of a student
+  std::vector<int> timesteps;  ///< of the students
   std::string training;        ///< JSON, may be empty
 };
 
 /// Throws Error(model): see read_checkpoint(), check_weights(); and for a file of another kind.
 ModelFile read_model_file(const std::string& path);
-/// The same, and refuses a file of the other kind by name.
+/// The same, and refuses a file of another kind by name.
 ModelFile read_model_file(const std::string& path, ModelKind kind);
 
 /// The same for a checkpoint that has been read; `path` is named in errors.

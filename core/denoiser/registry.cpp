@@ -93,6 +93,23 @@ std::string embedded_model(const std::string& name) {
                   ". Install digfusion again, or set DIGFUSION_WEIGHTS to the folder that holds it");
 }
 
+namespace {
+
+template <class Model, ModelKind kind>
+std::shared_ptr<const Model> open_student_of(const std::string& path, at::Device device,
+                                             at::ScalarType dtype) {
+  return shared<Model>(
+      path.empty() ? embedded_model(name_of(kind)) : path, {}, device, dtype, [&](const std::string& file) {
+        const Checkpoint checkpoint = read_checkpoint(file);
+        const ModelFile model = model_file(checkpoint, file, kind);
+        return std::make_shared<const Model>(
+            model.config, placed(checkpoint.tensors, device, [&](const std::string&) { return dtype; }),
+            model.timesteps);
+      });
+}
+
+}  // namespace
+
 std::shared_ptr<const Denoiser> open_denoiser(const std::string& path, at::Device device,
                                               at::ScalarType dtype, const std::string& config) {
   return shared<Denoiser>(
@@ -102,14 +119,12 @@ std::shared_ptr<const Denoiser> open_denoiser(const std::string& path, at::Devic
 
 std::shared_ptr<const Student> open_student(const std::string& path, at::Device device,
                                             at::ScalarType dtype) {
-  return shared<Student>(
-      path.empty() ? embedded_model("student") : path, {}, device, dtype, [&](const std::string& file) {
-        const Checkpoint checkpoint = read_checkpoint(file);
-        const ModelFile model = model_file(checkpoint, file, ModelKind::student);
-        return std::make_shared<const Student>(
-            model.config, placed(checkpoint.tensors, device, [&](const std::string&) { return dtype; }),
-            model.timesteps);
-      });
+  return open_student_of<Student, ModelKind::student>(path, device, dtype);
+}
+
+std::shared_ptr<const GradientStudent> open_gradient_student(const std::string& path, at::Device device,
+                                                             at::ScalarType dtype) {
+  return open_student_of<GradientStudent, ModelKind::gradient_student>(path, device, dtype);
 }
 
 }  // namespace digfusion

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/denoiser/denoiser.h"
+#include "core/denoiser/gradient_student.h"
 #include "core/denoiser/student.h"
 
 namespace digfusion {
@@ -20,8 +21,11 @@ namespace digfusion {
 std::shared_ptr<const Denoiser> open_denoiser(const std::string& path, at::Device device,
                                               at::ScalarType dtype, const std::string& config = {});
 std::shared_ptr<const Student> open_student(const std::string& path, at::Device device, at::ScalarType dtype);
+std::shared_ptr<const GradientStudent> open_gradient_student(const std::string& path, at::Device device,
+                                                             at::ScalarType dtype);
 
-/// The file that an empty path stands for: "denoiser.safetensors" or "student.safetensors" in
+/// The file that an empty path stands for: "denoiser.safetensors", "student.safetensors" or
+/// "gradient-student.safetensors" in
 /// $DIGFUSION_WEIGHTS, beside the library (build folder), or in the installed data folder.
 /// Throws Error(model) that lists where it looked.
 std::string embedded_model(const std::string& name);

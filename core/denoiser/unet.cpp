@@ -21,17 +21,28 @@ void walk(const UNetConfig& c, Visitor& visit) {
   const auto name = [](const char* part, int scale, int block) {
     return std::string(part) + std::to_string(scale) + "." + std::to_string(block);
   };
+  const auto blocks = [&](const std::vector<int>& each, int scale) {
+    return each.empty() ? c.blocks : each[std::size_t(scale)];
+  };
+  const auto tell = [&](int scale) {
+    if (c.told > 0) visit.tell("told" + std::to_string(scale), c.widths[scale], c.told);
+  };
   if (c.embedding > 0) visit.embed(c.embedding);
   visit.head(std::int64_t{c.unshuffle} * c.unshuffle, c.widths[0]);
+  tell(0);
   for (int s = 0; s + 1 < scales; ++s) {
-    for (int b = 0; b < c.blocks; ++b) visit.block(name("down", s, b), c.widths[s], c.embedding);
+    for (int b = 0; b < blocks(c.down_blocks, s); ++b)
+      visit.block(name("down", s, b), c.widths[s], c.embedding);
     visit.down("down" + std::to_string(s) + ".resample", c.widths[s], c.widths[s + 1]);
+    tell(s + 1);
   }
   for (int b = 0; b < c.middle_blocks; ++b)
     visit.block(name("middle", scales - 1, b), c.widths.back(), c.embedding);
   for (int s = scales - 2; s >= 0; --s) {
+    if (s == 0 && c.side > 0) visit.side(c.widths[1], c.side);
+    if (s == 0 && !visit.goes_on()) return;
     visit.up("up" + std::to_string(s) + ".resample", c.widths[s + 1], c.widths[s]);
-    for (int b = 0; b < c.blocks; ++b) visit.block(name("up", s, b), c.widths[s], c.embedding);
+    for (int b = 0; b < blocks(c.up_blocks, s); ++b) visit.block(name("up", s, b), c.widths[s], c.embedding);
   }
   visit.tail(c.widths[0], c.outputs);
 }
@@ -44,6 +55,11 @@ struct Lister {
   }
   void embed(std::int64_t width) { layer("embedding", {width, 2 * level_features}, width); }
   void head(std::int64_t in, std::int64_t out) { layer("head", {out, in, 3, 3}, out); }
+  void tell(const std::string& name, std::int64_t width, std::int64_t told) {
+    shapes.emplace_back(name + ".weight", Shape{width, told});
+  }
+  void side(std::int64_t in, std::int64_t out) { layer("side", {out, in, 3, 3}, out); }
+  static bool goes_on() { return true; }
   void tail(std::int64_t in, std::int64_t out) { layer("tail", {out, in, 3, 3}, out); }
   void down(const std::string& name, std::int64_t in, std::int64_t out) { layer(name, {out, in, 2, 2}, out); }
   void up(const std::string& name, std::int64_t in, std::int64_t out) { layer(name, {in, out, 2, 2}, out); }
@@ -60,6 +76,8 @@ struct Forward {
   at::Tensor h{};
   at::Tensor embedding{};
   std::vector<at::Tensor> skips{};
+  const std::vector<std::int64_t>* fine = nullptr;  // pictures that reach the finest scale again; none: all
+  at::Tensor side_output{};
 
   const at::Tensor& at(const std::string& name) const { return weights.find(name)->second; }
   at::Tensor conv(const std::string& name, const at::Tensor& x, int stride, int padding) const {
@@ -74,6 +92,23 @@ struct Forward {
     embedding = at::relu(at::linear(features, at("embedding.weight"), at("embedding.bias")));
   }
   void head(std::int64_t, std::int64_t) { h = conv("head", h, 1, 1); }
+  void tell(const std::string& name, std::int64_t, std::int64_t) {
+    h = h + at::matmul(level.to(h.scalar_type()), at(name + ".weight").t()).unsqueeze(-1).unsqueeze(-1);
+  }
+  void side(std::int64_t, std::int64_t) { side_output = conv("side", h, 1, 1); }
+  bool goes_on() {
+    if (!fine) return true;
+    if (fine->empty()) return false;
+    h = chosen(h);
+    skips.back() = chosen(skips.back());
+    return true;
+  }
+  at::Tensor chosen(const at::Tensor& x) const {
+    if (std::int64_t(fine->size()) == x.size(0)) return x;
+    std::vector<at::Tensor> rows;
+    for (const std::int64_t i : *fine) rows.push_back(x.narrow(0, i, 1));
+    return rows.size() == 1 ? rows[0] : at::cat(rows);
+  }
   void tail(std::int64_t, std::int64_t) { h = conv("tail", h, 1, 1); }
   void down(const std::string& name, std::int64_t, std::int64_t) {
     skips.push_back(h);
@@ -97,8 +132,12 @@ struct Forward {
 
 struct Counter {
   double pixels;  // at the current scale
+  bool fine = true;
   double total = 0;
   void embed(std::int64_t) {}
+  void tell(const std::string&, std::int64_t, std::int64_t) {}
+  void side(std::int64_t in, std::int64_t out) { head(in, out); }
+  bool goes_on() const { return fine; }
   void head(std::int64_t in, std::int64_t out) { total += pixels * 9.0 * double(in) * double(out); }
   void tail(std::int64_t in, std::int64_t out) { head(in, out); }
   void down(const std::string&, std::int64_t in, std::int64_t out) {
@@ -129,7 +168,8 @@ TensorMap initialise_unet(const UNetConfig& config, at::Generator generator) {
   for (const auto& [name, shape] : unet_shapes(config)) {
     at::Tensor w = at::zeros(shape);
     const bool starts_at_zero = ends_with(name, ".bias") || ends_with(name, ".conv2.weight") ||
-                                ends_with(name, ".film.weight") || name == "tail.weight";
+                                ends_with(name, ".film.weight") || name == "tail.weight" ||
+                                name == "side.weight";
     if (!starts_at_zero) {
       const bool transposed = name.starts_with("up") && ends_with(name, ".resample.weight");
       const std::int64_t fan_in = transposed ? shape[0] : w.numel() / shape[0];
@@ -149,8 +189,17 @@ at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, cons
   return forward.h;
 }
 
-double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width) {
-  Counter counter{double(height) * double(width) / double(config.unshuffle * config.unshuffle)};
+UNetOutputs unet_forward_both(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
+                              const at::Tensor& level, const std::vector<std::int64_t>& fine) {
+  Forward forward{weights, level};
+  forward.fine = &fine;
+  forward.h = at::pixel_unshuffle(picture, config.unshuffle).contiguous(at::MemoryFormat::ChannelsLast);
+  walk(config, forward);
+  return {fine.empty() ? at::Tensor() : forward.h, forward.side_output};
+}
+
+double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width, bool fine) {
+  Counter counter{double(height) * double(width) / double(config.unshuffle * config.unshuffle), fine};
   walk(config, counter);
   return counter.total;
 }
@@ -167,9 +216,14 @@ std::vector<ConvolutionShape> unet_convolutions(const UNetConfig& config, std::i
 }
 
 std::string unet_config_to_text(const UNetConfig& c) {
-  return Json{{"unshuffle", c.unshuffle},         {"widths", c.widths},   {"blocks", c.blocks},
-              {"middle_blocks", c.middle_blocks}, {"outputs", c.outputs}, {"embedding", c.embedding}}
-      .dump();
+  Json json{{"unshuffle", c.unshuffle},         {"widths", c.widths},   {"blocks", c.blocks},
+            {"middle_blocks", c.middle_blocks}, {"outputs", c.outputs}, {"embedding", c.embedding}};
+  // What only some networks have stands only in their files.
+  if (!c.down_blocks.empty()) json["down_blocks"] = c.down_blocks;
+  if (!c.up_blocks.empty()) json["up_blocks"] = c.up_blocks;
+  if (c.told > 0) json["told"] = c.told;
+  if (c.side > 0) json["side"] = c.side;
+  return json.dump();
 }
 
 UNetConfig unet_config_from_text(const std::string& text, const std::string& path) {
@@ -201,6 +255,20 @@ UNetConfig unet_config_from_text(const std::string& text, const std::string& pat
   const Json& widths = value_of("widths");
   if (!widths.is_array() || widths.empty() || widths.size() > 6) throw refuse("has no usable \"widths\"");
   for (const Json& width : widths) c.widths.push_back(integer(width, "widths", 1, 4096));
+  const auto blocks = [&](const char* what) {
+    std::vector<int> result;
+    const Json& each = value_of(what);
+    if (each.is_null()) return result;
+    if (!each.is_array() || each.size() + 1 != c.widths.size())
+      throw refuse(std::string("has no usable \"") + what + "\"");
+    for (const Json& count : each) result.push_back(int(integer(count, what, 0, 64)));
+    return result;
+  };
+  c.down_blocks = blocks("down_blocks");
+  c.up_blocks = blocks("up_blocks");
+  if (json.contains("told")) c.told = int(field("told", 0, 64));
+  if (json.contains("side")) c.side = field("side", 0, 4096);
+  if (c.side > 0 && c.widths.size() < 2) throw refuse("has a \"side\" but no second scale");
   return c;
 }
 

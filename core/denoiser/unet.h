@@ -23,6 +23,11 @@ struct UNetConfig {
   int middle_blocks = 2;             ///< residual blocks at the coarsest scale
   std::int64_t outputs = 4;          ///< channels out, at 1/unshuffle of the picture's size
   int embedding = 0;                 ///< width of the noise level's embedding; 0: the network isn't told
+  /// Where not empty: residual blocks of each scale but the coarsest on the way down, and up, instead of
+  /// `blocks`.
+  std::vector<int> down_blocks{}, up_blocks{};
+  int told = 0;  ///< numbers of the noise level that shift the features where a scale is entered; 0: none
+  std::int64_t side = 0;  ///< channels of a second output, of the scale below the finest; 0: none
 
   bool operator==(const UNetConfig&) const = default;
   /// Height and width of a picture must be multiples of this.
@@ -36,13 +41,26 @@ WeightShapes unet_shapes(const UNetConfig& config);
 /// zero.
 TensorMap initialise_unet(const UNetConfig& config, at::Generator generator);
 
-/// picture [N,1,H,W] → [N,outputs,H/unshuffle,W/unshuffle], both in the weights' dtype; level [N] is any
-/// smooth, O(1) function of the noise level (ignored where embedding is 0). Differentiable.
+/// picture [N,1,H,W] → [N,outputs,H/unshuffle,W/unshuffle], both in the weights' dtype; level [N], or
+/// [N,told], is any smooth, O(1) function of the noise level (ignored where embedding and told are 0).
+/// Differentiable.
 at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
                         const at::Tensor& level);
 
-/// Multiply-adds of one evaluation on a picture of this size, convolutions only.
-double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width);
+struct UNetOutputs {
+  at::Tensor fine;  ///< as unet_forward() returns it, of the chosen pictures; undefined where none is chosen
+  at::Tensor side;  ///< [N,side,H/(2 unshuffle),W/(2 unshuffle)]
+};
+
+/// Both outputs of a network with a side output. Only the pictures `fine` (indices, rising) are brought to
+/// the finest scale on the way up, which is a third of the work.
+UNetOutputs unet_forward_both(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
+                              const at::Tensor& level, const std::vector<std::int64_t>& fine);
+
+/// Multiply-adds of one evaluation on a picture of this size, convolutions only; `fine` as in
+/// unet_forward_both().
+double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width,
+                          bool fine = true);
 
 /// A 3×3 convolution from `channels` to as many channels, on height × width positions.
 struct ConvolutionShape {

@@ -117,6 +117,8 @@ const char* name_of(at::ScalarType dtype) {
       return "bfloat16";
     case at::kHalf:
       return "float16";
+    case at::kDouble:
+      return "float64";
     default:
       return "float32";
   }

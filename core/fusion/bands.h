@@ -14,9 +14,9 @@
 
 namespace digfusion {
 
-/// sources [K,1,H,W]; means E[ĉ] [M,K,1,H,W] from the noisiest level down; distances E[l(ĉ,c)] [M,K,h,w], on
+/// sources [K,C,H,W]; means E[ĉ] [M,K,C,H,W] from the noisiest level down; distances E[l(ĉ,c)] [M,K,h,w], on
 /// the sources' grid or on one that is coarser by a whole factor. Weighs by the parameters distance,
-/// smoothing, sharpness, band-weights and base. Returns [1,1,H,W], not clipped.
+/// smoothing, sharpness, band-weights and base. Returns [1,C,H,W], not clipped.
 at::Tensor fuse_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& distances,
                       const Parameters& parameters);
 

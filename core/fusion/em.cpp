@@ -20,9 +20,12 @@ at::Tensor transposed_gradient(const at::Tensor& u) {
 
 }  // namespace
 
-LatentVariance expect_variance(const at::Tensor& distance, const at::Tensor& gamma) {
-  const at::Tensor inverse = at::sqrt(2 / (gamma * (distance.square() + 1e-6)));
-  return {inverse, 1 / inverse + gamma / 2};
+at::Tensor expect_inverse_variance(const at::Tensor& distance, const at::Tensor& gamma) {
+  return at::sqrt(2 / (gamma * (distance.square() + 1e-6)));
+}
+
+at::Tensor expect_variance(const at::Tensor& inverse, const at::Tensor& gamma) {
+  return 1 / inverse + gamma / 2;
 }
 
 at::Tensor circular_gradient(const at::Tensor& s) {
@@ -43,21 +46,25 @@ EmCorrection::EmCorrection(const at::Tensor& sources, double smoothness, double 
       smoothness_(smoothness),
       splitting_(splitting),
       gamma_(at::ones({sources.size(0), 1, 1, 1}, sources.options())),
-      gradient_(at::zeros({2, 1, sources.size(2), sources.size(3)}, sources.options())) {}
+      gradient_(at::zeros({2, sources.size(1), sources.size(2), sources.size(3)}, sources.options())) {}
 
 at::Tensor EmCorrection::correct(const at::Tensor& x0) {
-  const LatentVariance m = expect_variance(x0 - sources_, gamma_);
-  gamma_ = m.mean.mean({1, 2, 3}, true);
+  const std::int64_t count = sources_.size(0);
+  at::Tensor inverse = expect_inverse_variance(x0 - sources_, gamma_);
+  const at::Tensor of_first = inverse.narrow(0, 0, 1);
+  inverse = at::cat({of_first, at::minimum(inverse.narrow(0, 1, count - 1), of_first * 2)});
+  gamma_ = expect_variance(inverse, gamma_).mean({1, 2, 3}, true);
 
   const at::Tensor first = sources_.narrow(0, 0, 1);
-  at::Tensor weight = m.inverse.sum(0, true) * 2, total = (m.inverse * (sources_ - first)).sum(0, true) * 2;
+  at::Tensor weight = inverse.sum(0, true) * 2, total = (inverse * (sources_ - first)).sum(0, true) * 2;
   if (splitting_ > 0) {
     const at::Tensor smooth = solve_smooth(x0 - first, gradient_);
     gradient_ = circular_gradient(smooth) * (splitting_ / (2 * smoothness_ + splitting_));
     weight = weight + splitting_;
     total = total + smooth * splitting_;
   }
-  return total / weight + first;
+  const at::Tensor least = total / weight + first;
+  return (sources_.sum(0, true) - least) / static_cast<double>(count - 1);
 }
 
 }  // namespace digfusion

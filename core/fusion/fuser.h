@@ -27,10 +27,13 @@ class Fuser {
   /// exception everything is as before.
   void configure(const Parameters& parameters);
 
-  /// sources [K,1,H,W] float32 on -1..1, K ≥ 2, H and W ≥ 16, on any device → fused luma [1,1,H,W] float32 on
-  /// -1..1, on the computing device. The borders are padded by reflection to what the network needs and
-  /// cropped again. Throws Error(internal) when the result isn't finite.
+  /// sources [K,C,H,W] float32 on -1..1, K ≥ 2, C = 1, or 3 with channels=rgb, H and W ≥ 16, on any device →
+  /// fused [1,C,H,W] float32 on -1..1, on the computing device. The borders are padded by reflection to what
+  /// the network needs and cropped again. Throws Error(internal) when the result isn't finite.
   at::Tensor fuse(const at::Tensor& sources);
+
+  /// Forgets the frames before.
+  void reset() { method_->reset(); }
 
   const Parameters& parameters() const { return parameters_; }
   const DeviceChoice& choice() const { return choice_; }

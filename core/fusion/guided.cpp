@@ -10,11 +10,12 @@
 namespace digfusion {
 namespace {
 
-/// w_k(t) for each segment of the plan, each [K,1,H,W].
+/// w_k(t) for each segment of the plan, each [K,1,H,W], for sources [K,C,H,W].
 std::vector<at::Tensor> segment_weights(Evaluator& evaluator, const GuidedPlan& plan,
                                         const at::Tensor& sources, const Parameters& p,
                                         const NoiseField& noise) {
-  if (plan.levels.empty()) return {at::full_like(sources, 1.0 / static_cast<double>(sources.size(0)))};
+  if (plan.levels.empty())
+    return {at::full_like(sources.narrow(1, 0, 1), 1.0 / static_cast<double>(sources.size(0)))};
   const at::Tensor distance =
       estimate_levels(evaluator, sources, plan.levels, p.distance, p.draws, noise).distance;
   std::vector<at::Tensor> weights;
@@ -61,8 +62,7 @@ at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const 
                          const NoiseField& noise, const StepObserver& observe) {
   const GuidedPlan plan = plan_guided(evaluator.denoiser().schedule(), p);
   const std::vector<at::Tensor> weights = segment_weights(evaluator, plan, sources, p, noise);
-  const std::int64_t height = sources.size(2), width = sources.size(3);
-  const auto field = [&](int step) { return noise(first_sampling_field + step, height, width); };
+  const auto field = [&](int step) { return field_for(sources, noise, first_sampling_field + step); };
 
   std::optional<EmCorrection> em;
   if (p.guidance == Guidance::em) em.emplace(sources, p.smoothness, p.splitting);

@@ -41,12 +41,12 @@ GuidedPlan plan_guided(const NoiseSchedule& schedule, const Parameters& paramete
 struct GuidedStep {
   int t;
   at::Tensor weights;  ///< w_k(t) [K,1,H,W]
-  at::Tensor x0;       ///< x̂0 [1,1,H,W]
+  at::Tensor x0;       ///< x̂0 [1,C,H,W]
   at::Tensor guided;   ///< x̂0'
 };
 using StepObserver = std::function<void(const GuidedStep&)>;
 
-/// sources [K,1,H,W] on -1..1 → [1,1,H,W] on -1..1. `noise` numbers from 0 are the gain's draws, those from
+/// sources [K,C,H,W] on -1..1 → [1,C,H,W] on -1..1. `noise` numbers from 0 are the gain's draws, those from
 /// first_sampling_field on the sampling's. `observe`, if any, is told of each step.
 at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const Parameters& parameters,
                          const NoiseField& noise, const StepObserver& observe = {});

@@ -56,18 +56,31 @@ Prediction Evaluator::predict(const at::Tensor& xt, std::span<const int> t) {
   return {at::cat(noise), variance.empty() ? at::Tensor() : at::cat(variance)};
 }
 
+at::Tensor field_for(const at::Tensor& pictures, const NoiseField& noise, std::int64_t number) {
+  constexpr std::int64_t channel_stride = std::int64_t{1} << 24;  // beyond every number in use
+  std::vector<at::Tensor> channels;
+  for (std::int64_t c = 0; c < pictures.size(1); ++c)
+    channels.push_back(noise(number + c * channel_stride, pictures.size(2), pictures.size(3)));
+  return channels.size() == 1 ? channels[0] : at::cat(channels, 1);
+}
+
 at::Tensor distance_map(const at::Tensor& a, const at::Tensor& b, Distance distance) {
+  at::Tensor map;
   switch (distance) {
     case Distance::l2:
-      return (a - b).square_();
+      map = (a - b).square_();
+      break;
     case Distance::l1:
-      return (a - b).abs_();
+      map = (a - b).abs_();
+      break;
     case Distance::ssim:
-      return one_minus_ssim(a, b);
+      map = one_minus_ssim(a.flatten(0, 1).unsqueeze(1), b.flatten(0, 1).unsqueeze(1)).view_as(a);
+      break;
     case Distance::none:
+      map = at::zeros_like(a);
       break;
   }
-  return at::zeros_like(a);
+  return map.size(1) == 1 ? map : map.mean(1, true);
 }
 
 LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
@@ -80,7 +93,7 @@ LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
 
   LevelEstimates sum;
   for (int draw = 0; draw < draws; ++draw) {
-    at::Tensor field = noise(draw / 2, sources.size(2), sources.size(3));
+    at::Tensor field = field_for(sources, noise, draw / 2);
     if (draw % 2 == 1) field = -field;
     std::vector<at::Tensor> noisy;
     for (const int each : timesteps)

@@ -18,6 +18,9 @@ namespace digfusion {
 /// same number gives the same field.
 using NoiseField = std::function<at::Tensor(std::int64_t number, std::int64_t height, std::int64_t width)>;
 
+/// Field `number` for pictures [K,C,H,W]: [1,C,H,W], with noise of its own in each channel.
+at::Tensor field_for(const at::Tensor& pictures, const NoiseField& noise, std::int64_t number);
+
 /// Calls a denoiser with batches that fit the memory, and counts evaluations.
 class Evaluator {
  public:
@@ -37,19 +40,19 @@ class Evaluator {
   std::uint64_t evaluations_ = 0;
 };
 
-/// l of equation (8) as a map: a and b [N,1,H,W] on -1..1 → [N,1,H,W]. l2 squared difference, l1 absolute
-/// difference, ssim 1 - SSIM (Gaussian 11×11, σ = 1.5, reflected border), none zero.
+/// l of equation (8) as a map: a and b [N,C,H,W] on -1..1 → [N,1,H,W], the mean over the channels. l2 squared
+/// difference, l1 absolute difference, ssim 1 - SSIM (Gaussian 11×11, σ = 1.5, reflected border), none zero.
 at::Tensor distance_map(const at::Tensor& a, const at::Tensor& b, Distance distance);
 
 /// What one-step denoising leaves of each source at each level, as means over noise draws.
 struct LevelEstimates {
-  at::Tensor mean;      ///< [L,K,1,H,W]: E_ε[ĉ_k^t], equation (10)
+  at::Tensor mean;      ///< [L,K,C,H,W]: E_ε[ĉ_k^t], equation (10)
   at::Tensor distance;  ///< [L,K,1,H,W]: E_ε[l(ĉ_k^t, c_k)]
 };
 
-/// sources [K,1,H,W] on -1..1, H and W multiples of the denoiser's; timesteps L ≥ 1. Each draw uses one noise
-/// field for all sources and levels, which cancels most of the Monte Carlo error between the sources; draws
-/// come in pairs ±ε. One draw is one batch of L·K evaluations.
+/// sources [K,C,H,W] on -1..1, C = 1 or the denoiser's channels(), H and W multiples of the denoiser's;
+/// timesteps L ≥ 1. Each draw uses one noise field for all sources and levels, which cancels most of the
+/// Monte Carlo error between the sources; draws come in pairs ±ε. One draw is one batch of L·K evaluations.
 LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
                                std::span<const int> timesteps, Distance distance, int draws,
                                const NoiseField& noise);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/fusion/bands.h"
+#include "core/fusion/gradient_method.h"
 #include "core/fusion/guided.h"
 #include "core/interface/error.h"
 
@@ -16,6 +17,7 @@ class DenoiserMethod : public FusionMethod {
   explicit DenoiserMethod(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
 
   std::int64_t multiple() const override { return denoiser_->multiple(); }
+  std::int64_t channels() const override { return denoiser_->channels(); }
   std::uint64_t evaluations() const override { return evaluations_; }
 
  protected:
@@ -87,28 +89,73 @@ class Amortised : public FusionMethod {
 
 std::string text(const Path& path) { return std::string(path.view()); }
 
+void check_channels(const Parameters& p, const FusionMethod& method) {
+  if (p.channels == Channels::luma || method.channels() == 3) return;
+  throw Error(ErrorCode::invalid_argument,
+              "parameter channels: rgb needs method=guided or bandwise and a model of three channels; " +
+                  std::string(name_of("method", static_cast<int>(p.method))) + " with " + model_in_use(p) +
+                  " fuses luma");
+}
+
 }  // namespace
+
+std::shared_ptr<const Denoiser> denoiser_of(const Parameters& p, at::Device device, at::ScalarType dtype) {
+  return open_denoiser(text(p.model), device, dtype, text(p.model_config));
+}
 
 std::unique_ptr<FusionMethod> make_method(const Parameters& p, at::Device device, at::ScalarType dtype) {
   std::unique_ptr<FusionMethod> method;
   switch (p.method) {
     case Method::guided:
-      method = std::make_unique<Guided>(open_denoiser(text(p.model), device, dtype));
+      method = std::make_unique<Guided>(denoiser_of(p, device, dtype));
       break;
     case Method::bandwise:
-      method = std::make_unique<Bandwise>(open_denoiser(text(p.model), device, dtype));
+      method = std::make_unique<Bandwise>(denoiser_of(p, device, dtype));
       break;
     case Method::amortised:
       method = std::make_unique<Amortised>(open_student(text(p.student), device, dtype));
       break;
+    case Method::gradient:
+      method = make_gradient_method(p, device, dtype);
+      break;
   }
+  check_channels(p, *method);
   method->check(p);
   return method;
 }
 
+NetworkKind network_of(const Parameters& p) {
+  switch (p.method) {
+    case Method::guided:
+    case Method::bandwise:
+      return NetworkKind::denoiser;
+    case Method::amortised:
+      return NetworkKind::student;
+    case Method::gradient:
+      break;
+  }
+  switch (p.evidence) {
+    case EvidenceSource::student:
+      return NetworkKind::student;
+    case EvidenceSource::teacher:
+      return NetworkKind::denoiser;
+    case EvidenceSource::gradient:
+    case EvidenceSource::scale_space:
+      break;
+  }
+  return NetworkKind::none;
+}
+
 std::string model_in_use(const Parameters& p) {
-  if (p.method == Method::amortised) return p.student.empty() ? embedded_model("student") : text(p.student);
-  return p.model.empty() ? embedded_model("denoiser") : text(p.model);
+  switch (network_of(p)) {
+    case NetworkKind::student:
+      return p.student.empty() ? embedded_model("student") : text(p.student);
+    case NetworkKind::denoiser:
+      return p.model.empty() ? embedded_model("denoiser") : text(p.model);
+    case NetworkKind::none:
+      break;
+  }
+  return {};
 }
 
 }  // namespace digfusion

@@ -22,21 +22,34 @@ class FusionMethod {
   /// Throws Error(invalid_argument) when this method can't do what `parameters` ask for.
   virtual void check(const Parameters&) const {}
 
-  /// sources [K,1,H,W] float32 on -1..1, K ≥ 2, on the device, H and W multiples of multiple().
-  /// Returns the fused luma [1,1,H,W]; the Fuser clips it.
+  /// sources [K,C,H,W] float32 on -1..1, K ≥ 2, C = 1, or 3 with channels=rgb, on the device, H and W
+  /// multiples of multiple(). Returns the fused picture [1,C,H,W]; the Fuser clips it.
   virtual at::Tensor fuse(const at::Tensor& sources, const Parameters& parameters,
                           const NoiseField& noise) = 0;
 
+  /// Forgets the frames before.
+  virtual void reset() {}
+
   virtual std::int64_t multiple() const = 0;
+  /// The most channels that it fuses: 1 (luma), or 3 for a model of colour pictures.
+  virtual std::int64_t channels() const { return 1; }
   /// Network evaluations of the last picture, each picture of a batch counted.
   virtual std::uint64_t evaluations() const = 0;
 };
+
+/// The denoiser that the parameters name. Throws what open_denoiser() throws.
+std::shared_ptr<const Denoiser> denoiser_of(const Parameters& parameters, at::Device device,
+                                            at::ScalarType dtype);
 
 /// Opens the networks that the method needs. Throws what open_denoiser() and open_student() throw.
 std::unique_ptr<FusionMethod> make_method(const Parameters& parameters, at::Device device,
                                           at::ScalarType dtype);
 
-/// The file that make_method() reads for these parameters.
+/// Which network make_method() opens for these parameters.
+enum class NetworkKind { none, denoiser, student };
+NetworkKind network_of(const Parameters& parameters);
+
+/// The file that make_method() reads for these parameters; empty for none.
 std::string model_in_use(const Parameters& parameters);
 
 }  // namespace digfusion

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/image/luma.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
+#include "core/image/samples.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -19,84 +17,12 @@ struct Weights {
 };
 
 Weights luma_weights(Matrix matrix) {
-  double r = 0.299, b = 0.114;
-  switch (matrix) {
-    case Matrix::rgb:
-    case Matrix::bt601:
-      return {9798, 19235, 3735};  // OpenCV's, which don't round r to nearest
-    case Matrix::bt709:
-      r = 0.2126, b = 0.0722;
-      break;
-    case Matrix::bt2020:
-      r = 0.2627, b = 0.0593;
-      break;
-    case Matrix::smpte240m:
-      r = 0.212, b = 0.087;
-      break;
-    case Matrix::fcc:
-      r = 0.30, b = 0.11;
-      break;
-  }
+  if (matrix == Matrix::rgb || matrix == Matrix::bt601)
+    return {9798, 19235, 3735};  // OpenCV's, which don't round r to nearest
+  const auto [r, b] = luma_coefficients(matrix);
   const int one = 1 << weight_bits;
   const int wr = static_cast<int>(std::lround(r * one)), wb = static_cast<int>(std::lround(b * one));
   return {wr, one - wr - wb, wb};
-}
-
-/// Sample values of black and white.
-struct Scale {
-  double black, white;
-  int largest;
-};
-
-Scale scale_of(int depth, Range range) {
-  const int unit = 1 << (depth - 8);
-  const int largest = (1 << depth) - 1;
-  if (range == Range::limited) return {16.0 * unit, 235.0 * unit, largest};
-  return {0.0, static_cast<double>(largest), largest};
-}
-
-/// Samples of one component in a row.
-template <class Sample>
-class Row {
- public:
-  Row(const Image& image, int component, std::int64_t y) {
-    const Component& c = image.component[component];
-    const Plane& p = image.plane[c.plane];
-    at_ = p.data + y * p.stride + c.offset;
-    stride_ = c.pixel_stride;
-    shift_ = c.shift;
-  }
-  int get(std::int64_t x) const {
-    Sample s;
-    std::memcpy(&s, at_ + x * stride_, sizeof s);  // rows needn't be aligned
-    return s >> shift_;
-  }
-  void set(std::int64_t x, int value) const {
-    const Sample s = static_cast<Sample>(value << shift_);
-    std::memcpy(at_ + x * stride_, &s, sizeof s);
-  }
-
- private:
-  std::uint8_t* at_;
-  std::ptrdiff_t stride_;
-  int shift_;
-};
-
-template <class Function>
-void for_rows(const Image& image, const Function& function) {
-  const std::int64_t grain = std::max<std::int64_t>(1, (1 << 16) / image.width);
-  at::parallel_for(0, image.height, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t y = begin; y < end; ++y) function(y);
-  });
-}
-
-/// Calls `function` with a zero of the sample's type.
-template <class Function>
-void with_sample_type(const Image& image, const Function& function) {
-  if (image.component[0].depth + image.component[0].shift > 8)
-    function(std::uint16_t{});
-  else
-    function(std::uint8_t{});
 }
 
 int luma_of_rgb(const Weights& w, int r, int g, int b) {
@@ -153,14 +79,6 @@ void write(const Image& visible, const float* fused, const Image& output) {
   });
 }
 
-/// Whether a plane holds luma and nothing else, all of which write() will overwrite.
-bool is_luma_plane(const Image& image, int plane) {
-  if (image.is_rgb || image.component[0].plane != plane) return false;
-  for (int c = 1; c < image.components; ++c)
-    if (image.component[c].plane == plane) return false;
-  return true;
-}
-
 }  // namespace
 
 void check_image(const Image& image, const char* which) {
@@ -212,13 +130,7 @@ at::Tensor read_luma(const Image& image) {
 }
 
 void write_fused(const Image& visible, const at::Tensor& fused, const Image& output) {
-  for (int p = 0; p < visible.planes; ++p) {
-    if (is_luma_plane(visible, p)) continue;
-    const Plane &from = visible.plane[p], &to = output.plane[p];
-    const std::size_t bytes = std::min(from.row_bytes, to.row_bytes);
-    for (int y = 0; y < std::min(from.rows, to.rows); ++y)
-      std::memcpy(to.data + y * to.stride, from.data + y * from.stride, bytes);
-  }
+  copy_planes(visible, output, visible.is_rgb ? 0 : 1);
   const at::Tensor luma = fused.to(at::kCPU).contiguous();
   with_sample_type(visible,
                    [&](auto sample) { write<decltype(sample)>(visible, luma.data_ptr<float>(), output); });

@@ -15,6 +15,7 @@
 
 #include "core/device/device.h"
 #include "core/fusion/fuser.h"
+#include "core/image/colour.h"
 #include "core/image/fit.h"
 #include "core/image/luma.h"
 #include "core/interface/error.h"
@@ -93,7 +94,9 @@ class TensorStreamFuser : public StreamFuser {
     return guarded([&] {
       require_loaded();
       use_threads(fuser_->parameters().threads);
-      (void)fuser_->fuse(at::zeros({2, 1, height, width}));
+      const int channels = fuser_->parameters().channels == Channels::rgb ? 3 : 1;
+      (void)fuser_->fuse(at::zeros({2, channels, height, width}));
+      fuser_->reset();  // black isn't the stream's past
     });
   }
 
@@ -109,21 +112,23 @@ class TensorStreamFuser : public StreamFuser {
       use_threads(fuser_->parameters().threads);
       Stopwatch whole, stage;
 
-      std::vector<at::Tensor> lumas = {read_luma(sources[0])};
+      const bool is_rgb = fuser_->parameters().channels == Channels::rgb;
+      const auto read = [is_rgb](const Image& image) { return is_rgb ? read_rgb(image) : read_luma(image); };
+      std::vector<at::Tensor> pictures = {read(sources[0])};
       for (std::size_t i = 1; i < count; ++i) {
         check_image(sources[i], "infrared");
         const Placement placement =
             place(sources[i].width, sources[i].height, sources[i].pixel_aspect, sources[0].width,
                   sources[0].height, sources[0].pixel_aspect, fuser_->parameters().infrared_fit);
-        lumas.push_back(fit_to(read_luma(sources[i]), lumas[0], placement));
+        pictures.push_back(fit_to(read(sources[i]), pictures[0], placement));
       }
-      const at::Tensor stacked = at::cat(lumas);
+      const at::Tensor stacked = at::cat(pictures);
       const double read_ms = stage.lap();
 
       const at::Tensor fused = fuser_->fuse(stacked);
       const double fuse_ms = stage.lap();
 
-      write_fused(sources[0], fused, output);
+      (is_rgb ? write_rgb : write_fused)(sources[0], fused, output);
       const double write_ms = stage.lap();
       const std::scoped_lock lock(statistics_mutex_);
       read_.add(read_ms);
@@ -135,8 +140,9 @@ class TensorStreamFuser : public StreamFuser {
     });
   }
 
-  // No method looks at frames before the current one.
-  void reset() noexcept override {}
+  void reset() noexcept override {
+    if (fuser_) fuser_->reset();
+  }
 
   Statistics statistics() const noexcept override {
     Statistics s;

@@ -65,14 +65,22 @@ double information(double ratio) { return std::log1p(ratio); }
 
 }  // namespace
 
-double structural_similarity(const cv::Mat& first, const cv::Mat& second) {
+cv::Mat similarity_map(const cv::Mat& first, const cv::Mat& second) {
   constexpr double c1 = (0.01 * 255.0) * (0.01 * 255.0), c2 = (0.03 * 255.0) * (0.03 * 255.0);
   const Moments moments(Window(11, 1.5), first, second);
-  double sum = 0.0;
+  cv::Mat map(moments.xx.size(), CV_64F);
+  auto out = map.begin<double>();
   moments.each([&](double mx, double my, double vx, double vy, double cov) {
-    sum += (2.0 * mx * my + c1) * (2.0 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2));
+    *out++ = (2.0 * mx * my + c1) * (2.0 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2));
   });
-  return sum / static_cast<double>(moments.xx.total());
+  return map;
+}
+
+double structural_similarity(const cv::Mat& first, const cv::Mat& second) {
+  const cv::Mat map = similarity_map(first, second);
+  double sum = 0.0;  // in the order of the pixels: the same digits as ever
+  for (auto value = map.begin<double>(); value != map.end<double>(); ++value) sum += *value;
+  return sum / static_cast<double>(map.total());
 }
 
 double visual_information_fidelity(const cv::Mat& reference, const cv::Mat& distorted) {

@@ -13,6 +13,10 @@ namespace digfusion::metrics {
 /// pixels.
 double structural_similarity(const cv::Mat& first, const cv::Mat& second);
 
+/// The same for each window: ten rows and columns fewer than the pictures, `similarity_border` on each side.
+cv::Mat similarity_map(const cv::Mat& first, const cv::Mat& second);
+inline constexpr int similarity_border = 5;
+
 /// Visual information fidelity in the pixel domain (Sheikh and Bovik, 2006; vifp): 4 scales, windows n = 17,
 /// 9, 5, 3, σ = n/5, windows wholly within the picture, noise variance 2, ε = 1e-10. 1 for equal pictures,
 /// above 1 where `distorted` has more contrast; 0 when `reference` is constant. At least `vif_minimum_side`

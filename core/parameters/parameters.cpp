@@ -74,6 +74,9 @@ constexpr Choice methods[] = {
            "Weights what each noise level adds, by the denoiser's own estimates over several noise draws"),
     choice(Method::amortised, "amortised",
            "As bandwise, with the means over all noise draws from one evaluation of the student"),
+    choice(Method::gradient, "gradient",
+           "Gradients weighted by information gain, on a base that keeps the contrast of all sources: the "
+           "picture that has both"),
 };
 constexpr Choice samplers[] = {
     choice(Sampler::ddpm, "ddpm", "Ancestral sampling: equation (1) of the paper"),
@@ -118,6 +121,19 @@ constexpr Choice band_weights[] = {
            "All levels, and the base, by the geometric mean of their gains down to no noise: one source for "
            "each place"),
 };
+constexpr Choice evidences[] = {
+    choice(EvidenceSource::gradient, "gradient", "Gradient energy alone: no network"),
+    choice(EvidenceSource::scale_space, "scale-space",
+           "What three Gaussians take away, in the place of what noise does: no network"),
+    choice(EvidenceSource::student, "student", "Information gains from one evaluation of the student"),
+    choice(EvidenceSource::teacher, "teacher",
+           "Information gains by the denoiser itself, over several noise draws"),
+};
+constexpr Choice channels[] = {
+    choice(Channels::luma, "luma", "The luma; chroma is kept. Three-channel models see it in all channels"),
+    choice(Channels::rgb, "rgb",
+           "Red, green and blue together; for method=guided and bandwise with a three-channel model"),
+};
 constexpr Choice precisions[] = {
     choice(Precision::automatic, "auto", "bfloat16 where the device computes it at full rate, else float32"),
     choice(Precision::float32, "float32", "32-bit floating point"),
@@ -143,9 +159,15 @@ constexpr ParameterSpec table[] = {
                    "Denoiser weights: one of digfusion's own or an unconditional guided-diffusion checkpoint "
                    "(PyTorch or safetensors); empty for the embedded luma denoiser",
                    ready),
+    row<&P::model_config>(
+        "model-config", "Denoiser configuration",
+        "JSON file of the arguments that guided-diffusion's create_model had for the model; "
+        "empty for NAME.json beside NAME.pt, or else what the tensors show",
+        ready),
     row<&P::student>("student", "Student file",
                      "Weights of the amortised student, a safetensors file; empty for the embedded one",
                      ready),
+    row<&P::channels>("channels", "Channels", "What of a colour picture is fused", ready, channels),
     row<&P::device>("device", "Device",
                     "Where to compute: auto (CUDA where it works, else the CPU), cpu, cuda or cuda:N", ready),
     row<&P::precision>("precision", "Precision", "Number format of the networks", ready, precisions),
@@ -212,6 +234,21 @@ constexpr ParameterSpec table[] = {
                           "What the weights of methods bandwise and amortised are made of; joint leaves base "
                           "without effect",
                           playing, band_weights),
+    row<&P::evidence>("evidence", "Evidence",
+                      "What the weights of method=gradient come from, beside gradient energy", ready,
+                      evidences),
+    row<&P::gradient_gain>("gradient-gain", "Gradient gain",
+                           "What method=gradient multiplies the chosen gradients by: above 1 is crisper and "
+                           "adds artefacts",
+                           playing, 0.25, 4),
+    row<&P::hot_targets>("hot-targets", "Hot targets",
+                         "How strongly method=gradient lifts what is warmer than its surroundings; 0 for "
+                         "not at all",
+                         playing, 0, 4),
+    row<&P::adaptation>("adaptation", "Adaptation",
+                        "Share of a new frame in the means over time of the numbers by which method=gradient "
+                        "sets brightness and contrast; 1 for each frame by itself",
+                        playing, 1e-3, 1),
     row<&P::contrast>(
         "contrast", "Contrast",
         "Largest gain of a last linear stretch to the full range of gray, which each picture gets "
@@ -256,9 +293,11 @@ struct TaskSetting {
 };
 // Found on multi-focus and multi-exposure pictures: docs/algorithm.md.
 constexpr TaskSetting task_settings[] = {
-    {Task::focus, "band-weights", "joint"}, {Task::focus, "smoothing", "8"},
-    {Task::focus, "sharpness", "16"},       {Task::exposure, "base", "average"},
-    {Task::exposure, "smoothing", "4"},     {Task::exposure, "contrast", "1.5"},
+    {Task::focus, "method", "amortised"},    {Task::focus, "band-weights", "joint"},
+    {Task::focus, "smoothing", "8"},         {Task::focus, "sharpness", "16"},
+    {Task::exposure, "method", "amortised"}, {Task::exposure, "base", "average"},
+    {Task::exposure, "smoothing", "4"},      {Task::exposure, "contrast", "1.5"},
+    {Task::medical, "method", "amortised"},
 };
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }

@@ -17,7 +17,7 @@
 namespace digfusion {
 
 /// How the two pictures become one (docs/algorithm.md).
-enum class Method : int { guided, bandwise, amortised };
+enum class Method : int { guided, bandwise, amortised, gradient };
 /// The reverse step of guided sampling: equation (1) of Dig2DIG, or DDIM (arXiv 2010.02502).
 enum class Sampler : int { ddpm, ddim };
 /// Variance of a DDPM step: β̃, β, or what the network learned (core/diffusion/steps.h).
@@ -35,6 +35,10 @@ enum class Guidance : int { constant, posterior, em };
 enum class Base : int { average, mixed, maximum };
 /// Whether each level of `bandwise` and `amortised` has its own weights, or all and the base share theirs.
 enum class BandWeights : int { separate, joint };
+/// Where the weights of `gradient` come from, beside gradient energy (core/fusion/gradient_evidence.h).
+enum class EvidenceSource : int { gradient, scale_space, student, teacher };
+/// What of a colour picture is fused.
+enum class Channels : int { luma, rgb };
 enum class Precision : int { automatic, float32, bfloat16, float16 };
 /// How an infrared picture of another aspect ratio meets the visible one.
 enum class InfraredFit : int { contain, cover, stretch };
@@ -71,10 +75,12 @@ using Word = Text<64>;
 /// Plain bytes; the initialisers are the project's only record of its defaults.
 struct Parameters {
   Preset preset = Preset::realtime;
-  Method method = Method::amortised;
+  Method method = Method::gradient;
 
-  Path model;    ///< denoiser file; empty: the embedded one
-  Path student;  ///< student file; empty: the embedded one
+  Path model;         ///< denoiser file; empty: the embedded one
+  Path model_config;  ///< JSON file of create_model's arguments; empty: the one beside the model, or none
+  Path student;       ///< student file; empty: the embedded one
+  Channels channels = Channels::luma;
   Word device = Word("auto");
   Precision precision = Precision::automatic;
   int threads = 0;  ///< 0: one for each core
@@ -102,6 +108,10 @@ struct Parameters {
   double sharpness = 4.0;
   Base base = Base::maximum;
   BandWeights band_weights = BandWeights::separate;
+  EvidenceSource evidence = EvidenceSource::student;
+  double gradient_gain = 1.0;
+  double hot_targets = 1.0;
+  double adaptation = 0.05;
   double contrast = 1.0;
 
   InfraredFit infrared_fit = InfraredFit::contain;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/tools/bench_measure.h"
+#include "core/fusion/method.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -11,7 +12,6 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "core/denoiser/registry.h"
 #include "core/device/device.h"
 #include "core/interface/stages.h"
 #include "core/tools/subprocess.h"
@@ -127,7 +127,7 @@ NetworkTimes measure_network(const Parameters& parameters, int width, int height
 
   NetworkTimes times;
   std::vector<ConvolutionShape> convolutions;
-  if (parameters.method == Method::amortised) {
+  if (network_of(parameters) == NetworkKind::student) {
     const auto student = open_student(std::string(parameters.student.view()), choice.device, choice.network);
     times.batch = 2;
     const at::Tensor x = pictures(times.batch, student->multiple());
@@ -135,7 +135,7 @@ NetworkTimes measure_network(const Parameters& parameters, int width, int height
     times.milliseconds = median_ms(seconds / 2, [&] { return student->estimate(x).mean; });
     convolutions = student->convolutions(x.size(2), x.size(3));
   } else {
-    const auto denoiser = open_denoiser(std::string(parameters.model.view()), choice.device, choice.network);
+    const auto denoiser = denoiser_of(parameters, choice.device, choice.network);
     const at::Tensor x = pictures(1, denoiser->multiple());
     times.gflop = 2e-9 * denoiser->multiply_adds(x.size(2), x.size(3));
     constexpr int timestep = 200;

@@ -145,17 +145,17 @@ void require_one_size(std::span<const cv::Mat> pictures, const FusionJob& job, c
 
 }  // namespace
 
-void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task) {
+void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task, Channels channels) {
   std::vector<cv::Mat> pictures = {read_picture(job.sources[0])};
   check_format(job.output, pictures[0]);
   for (std::size_t i = 1; i < job.sources.size(); ++i) pictures.push_back(read_picture(job.sources[i]));
-  if (!task.colour_of_all) {
+  if (task.colour_of_all) require_one_size(pictures, job, task);
+  if (!task.colour_of_all || channels == Channels::rgb) {
     const cv::Mat fused(pictures[0].size(), pictures[0].type());
     fuse_images(fuser, pictures, fused, job);
     write_picture(job.output, fused);
     return;
   }
-  require_one_size(pictures, job, task);
   std::vector<cv::Mat> lumas;
   for (const cv::Mat& picture : pictures) lumas.push_back(deep_luma(picture));
   const cv::Mat fused(lumas[0].size(), lumas[0].type());

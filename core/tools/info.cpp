@@ -57,7 +57,7 @@ Json describe(const std::string& path, const std::string& config) {
             {"parameters", parameters},
             {"multiply_adds_640x480", unet_multiply_adds(file.config, shown_height, shown_width)},
             {"size_multiple", file.config.multiple()}};
-  if (file.kind == ModelKind::student) json["timesteps"] = file.timesteps;
+  if (file.kind != ModelKind::denoiser) json["timesteps"] = file.timesteps;
   if (!file.training.empty()) {
     const Json record = Json::parse(file.training, nullptr, false);
     json["training"] = record.is_discarded() ? Json(file.training) : record;
@@ -104,10 +104,14 @@ std::string network_text(const Json& n) {
     at += (at.empty() ? "1/" : ", 1/") + std::to_string(scale);
     scale *= 2;
   }
-  text += " channels at " + at + " of the picture's size, " + plain(n["blocks"]) +
-          " residual blocks a scale, " + plain(n["middle_blocks"]) + " at the coarsest, " +
-          plain(n["outputs"]) + " outputs";
+  const std::string blocks =
+      n.contains("down_blocks") && n.contains("up_blocks")
+          ? "residual blocks " + plain(n["down_blocks"]) + " down and " + plain(n["up_blocks"]) + " up"
+          : plain(n["blocks"]) + " residual blocks a scale";
+  text += " channels at " + at + " of the picture's size, " + blocks + ", " + plain(n["middle_blocks"]) +
+          " at the coarsest, " + plain(n["outputs"]) + " outputs";
   if (n["embedding"] != 0) text += ", told the noise level through " + plain(n["embedding"]) + " features";
+  if (n.contains("told")) text += ", told the noise level in " + plain(n["told"]) + " numbers";
   return text;
 }
 

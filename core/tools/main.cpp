@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   digfusion::add_evaluate_command(app, exit_code);
   digfusion::add_info_command(app, exit_code);
   digfusion::add_parameters_command(app, exit_code);
+  digfusion::add_rank_command(app, exit_code);
   digfusion::add_reproduce_command(app, exit_code);
   digfusion::add_bench_command(app, exit_code);
   digfusion::add_verify_command(app, exit_code);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <stdexcept>
 #include <string>
@@ -116,6 +117,17 @@ void write_file(const fs::path& path, const void* bytes, std::size_t size) {
   if (const int error = file.write_all(bytes, size)) fail(path, error);
   if (const int error = file.finish()) fail(path, error);
   if (const int error = file.rename_to(target)) fail(path, error);
+}
+
+std::string folder_name(const std::string& name) {
+  std::string folder;
+  for (const unsigned char letter : name)
+    if (std::isalnum(letter))
+      folder += static_cast<char>(std::tolower(letter));
+    else if (!folder.empty() && folder.back() != '-')
+      folder += '-';
+  while (folder.ends_with('-')) folder.pop_back();
+  return folder;
 }
 
 }  // namespace digfusion::tools

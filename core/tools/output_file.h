@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
 
 namespace digfusion::tools {
 
@@ -17,5 +18,8 @@ void check_output(const std::filesystem::path& path);
 /// std::runtime_error, with the system's reason (a full disk), and then leaves no temporary file, and an
 /// older file of that name as it was.
 void write_file(const std::filesystem::path& path, const void* bytes, std::size_t size);
+
+/// A name as a folder may have it: "DIG-25, smoothed" → "dig-25-smoothed".
+std::string folder_name(const std::string& name);
 
 }  // namespace digfusion::tools

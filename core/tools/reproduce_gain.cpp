@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/tools/reproduce_gain.h"
+#include "core/fusion/method.h"
 
 #include <c10/core/InferenceMode.h>
 
@@ -7,7 +8,6 @@
 #include <opencv2/imgproc.hpp>
 #include <stdexcept>
 
-#include "core/denoiser/registry.h"
 #include "core/device/device.h"
 #include "core/fusion/fuser.h"
 #include "core/fusion/information_gain.h"
@@ -194,7 +194,7 @@ void reproduce_figure5(const ReproduceOptions& options) {
   const c10::InferenceMode inference;
   use_threads(p.threads);
   const DeviceChoice choice = choose_device(p.device.view(), p.precision, [](const std::string&) {});
-  const auto denoiser = open_denoiser(std::string(p.model.view()), choice.device, choice.network);
+  const auto denoiser = denoiser_of(p, choice.device, choice.network);
   Evaluator evaluator(*denoiser);
   const std::vector<int> timesteps = sampling_timesteps(denoiser->schedule().timesteps(), p.steps, p.spacing);
 

@@ -64,7 +64,9 @@ void write_report(const fs::path& folder, const std::string& name, const std::st
 void draw(const Plot& plot, const fs::path& folder, const std::string& name) {
   static bool told = false;
   const auto reason = write_plot(plot, folder / name);
-  if (reason && !told) std::fprintf(stderr, "digfusion: %s\n", reason->c_str());
+  if (reason && !told)
+    std::fprintf(stderr, "digfusion: %s\nThis is said once, and goes for every .gp file in %s.\n",
+                 reason->c_str(), folder.c_str());
   told = told || reason;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/tools/reproduce_theorem.h"
+#include "core/fusion/method.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/InferenceMode.h>
 
 #include <stdexcept>
 
-#include "core/denoiser/registry.h"
 #include "core/device/device.h"
 #include "core/diffusion/seed.h"
 #include "core/fusion/fuser.h"
@@ -291,7 +291,7 @@ void reproduce_theorem1(const ReproduceOptions& options) {
   const c10::InferenceMode inference;
   use_threads(p.threads);
   const DeviceChoice choice = choose_device(p.device.view(), p.precision, [](const std::string&) {});
-  const auto denoiser = open_denoiser(std::string(p.model.view()), choice.device, choice.network);
+  const auto denoiser = denoiser_of(p, choice.device, choice.network);
   const GuidedPlan plan = plan_guided(denoiser->schedule(), p);
   const int count = options.limit > 0 ? options.limit : default_scenes;
   const int width = options.size > 0 ? options.size : default_width;

@@ -31,13 +31,15 @@ void print(const TrainingProgress& p) {
 void add_train_command(CLI::App& app, int& exit_code) {
   CLI::App* train_command = app.add_subcommand("train", "Train a network on generated pictures");
   train_command->require_subcommand(1);
-  for (const auto& [name, target, description] :
-       {std::tuple{"denoiser", TrainingTarget::denoiser, "Train a luma denoiser"},
-        std::tuple{"student", TrainingTarget::student, "Train an amortised student of a denoiser"}}) {
+  for (const auto& [target, description] :
+       {std::pair{ModelKind::denoiser, "Train a luma denoiser"},
+        std::pair{ModelKind::student, "Train an amortised student of a denoiser"},
+        std::pair{ModelKind::gradient_student,
+                  "Train the student of gradient-domain fusion, which denoises too"}}) {
     auto options = std::make_shared<TrainingOptions>();
     auto threads = std::make_shared<int>(0);
     options->target = target;
-    CLI::App* command = train_command->add_subcommand(name, description);
+    CLI::App* command = train_command->add_subcommand(name_of(target), description);
     command->option_defaults()->always_capture_default();
     command->add_option("-o,--output", options->output, "Weights file to write, safetensors")->required();
     command->add_option("--checkpoint", options->checkpoint,
@@ -56,9 +58,9 @@ void add_train_command(CLI::App& app, int& exit_code) {
     command->add_flag(
         "--bfloat16", options->bfloat16,
         "Compute in bfloat16: much faster on a CPU with AMX or AVX512-BF16, far slower on others");
-    if (target == TrainingTarget::student) {
+    if (target != ModelKind::denoiser) {
       command->add_option("--teacher", options->teacher, "Denoiser file; empty: the embedded one");
-      command->add_option("--levels", options->levels, "Timesteps; empty: the default of fuse --levels");
+      command->add_option("--levels", options->levels, "Timesteps; empty: those of the embedded one");
     }
     command->callback([options, threads, &exit_code] {
       tools::check_output(options->output);  // not after hours of work

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Trains the embedded denoiser and its student on generated pictures. Every random choice is a function of
+// Trains the embedded denoiser and its students on generated pictures. Every random choice is a function of
 // (seed, step), so that a run that was stopped and resumed gives the weights of one that was not, on the same
 // machine and thread count.
 #pragma once
@@ -9,14 +9,13 @@
 #include <functional>
 #include <string>
 
+#include "core/denoiser/model_file.h"
 #include "core/denoiser/unet.h"
 
 namespace digfusion {
 
-enum class TrainingTarget { denoiser, student };
-
 struct TrainingOptions {
-  TrainingTarget target = TrainingTarget::denoiser;
+  ModelKind target = ModelKind::denoiser;
   std::string output;  ///< weights are written here, float16 safetensors, at the end and with each checkpoint
   std::string checkpoint;  ///< the run's whole state; empty: output + ".checkpoint"
   bool resume = false;     ///< go on from the checkpoint where it exists
@@ -31,15 +30,15 @@ struct TrainingOptions {
   std::int64_t checkpoint_every = 500;
   int pool = 1024;        ///< generated pictures at hand, 256×256; one is replaced every step
   bool bfloat16 = false;  ///< forward and backward in bfloat16, weights and Adam in float32
-  std::string levels;     ///< a student's timesteps; empty: the default of parameter `levels`
-  UNetConfig config;      ///< empty widths: luma_denoiser_config() or student_config()
+  std::string levels;     ///< a student's timesteps; empty: those of the embedded one
+  UNetConfig config;      ///< empty widths: that of the embedded network
 };
 
 struct TrainingProgress {
   std::int64_t step, steps;
   double loss;  ///< mean since the last report
   double seconds_per_step;
-  double psnr[3];  ///< denoiser: of one-step estimates of held-out pictures at σ = 10, 22, 50 of 255; else 0
+  double psnr[3];  ///< of held-out pictures denoised at σ = 10, 22, 50 of 255; student: 0
   bool checkpointed;
 };
 

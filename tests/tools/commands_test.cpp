@@ -144,10 +144,10 @@ TEST_F(Commands, EvaluatePrintsWhatTheDenoiserScores) {
   expect_success(result);
   double noisy = 0, means = 0, denoised = 0;
   int count = 0;
-  ASSERT_EQ(
-      std::sscanf(result.out.c_str(), "sigma,pictures,noisy,non-local means,denoiser\n50,%d,%lf,%lf,%lf",
-                  &count, &noisy, &means, &denoised),
-      4)
+  ASSERT_EQ(std::sscanf(result.out.c_str(),
+                        "white,column,pictures,noisy,non-local means,denoiser\n50,0,%d,%lf,%lf,%lf", &count,
+                        &noisy, &means, &denoised),
+            4)
       << result.out;
   EXPECT_EQ(count, 2);
   EXPECT_NEAR(noisy, 14.15, 0.5);  // 20 log10(255/50)

@@ -123,12 +123,12 @@ TEST_F(FuseErrors, TellOfAFullDisk) {
 TEST_F(FuseErrors, NameTheValuesThatAParameterAllows) {
   expect_failure(fuse_with({"--steps", "0"}), 2, {"steps", "\"0\"", "from 1 to 1000"});
   expect_failure(fuse_with({"--guidance-scale", "1.5"}), 2, {"guidance-scale", "from 0 to 1"});
-  expect_failure(fuse_with({"--method", "magic"}), 2, {"method", "guided, bandwise, amortised"});
+  expect_failure(fuse_with({"--method", "magic"}), 2, {"method", "guided, bandwise, amortised, gradient"});
   expect_failure(fuse_with({"--levels", "10,20"}), 2, {"levels", "strictly falling"});
   expect_failure(fuse_with({"--seed", "many"}), 2, {"seed", "a whole number"});
   expect_failure(fuse_with({"--volume", "11"}), 2, {"--volume"});
   expect_failure(digfusion({"fuse", "--visible", visible, "--infrared", infrared}), 2, {"--output"});
-  expect_failure(fuse_with({"--distance", "l1"}), 1, {"distance", "amortised"});
+  expect_failure(fuse_with({"--distance", "l1"}), 1, {"distance", "gradient"});
   EXPECT_FALSE(fs::exists(at("fused.png")));
 }
 

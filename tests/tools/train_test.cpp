@@ -101,6 +101,21 @@ TEST_F(Train, MakesAStudentThatFuseAndInfoTake) {
   EXPECT_EQ(read_picture(at("f.png")).size(), cv::Size(64, 48));
 }
 
+TEST_F(Train, MakesAGradientStudentThatInfoAndEvaluateTake) {
+  const std::string file = at("gradient-student.safetensors");
+  const ProcessResult trained =
+      digfusion(toy("gradient-student", file, {"--steps", "2", "--levels", "200,20"}));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const auto models = nlohmann::json::parse(digfusion({"info", "--json", file}).out);
+  EXPECT_EQ(models[0]["kind"], "gradient-student");
+  EXPECT_EQ(models[0]["timesteps"], nlohmann::json({200, 20}));
+  write("photos/a.png", picture(1));
+  const ProcessResult evaluated = digfusion({"evaluate", "--pictures", at("photos"), "--gradient-student",
+                                             file, "--sigma", "20", "--column", "8", "--draws", "1"});
+  expect_success(evaluated);
+  for (const char* part : {"\n20,0,1,", "\n0,8,1,", "\n200,1,", "\n20,1,"}) expect_part(evaluated.out, part);
+}
+
 TEST_F(Train, RefusesWhatItCantDoBeforeItBegins) {
   const auto refused = [&](Words words, const Words& parts) {
     words.insert(words.begin(), "train");

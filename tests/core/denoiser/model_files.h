@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 
+#include "core/denoiser/gradient_student.h"
 #include "core/denoiser/model_file.h"
 
 namespace digfusion {
@@ -31,6 +32,19 @@ inline ModelFile tiny_student(std::uint64_t seed = 1) {
   file.timesteps = {300, 30};
   file.config = {
       .unshuffle = 2, .widths = {4, 6}, .blocks = 1, .middle_blocks = 1, .outputs = 10, .embedding = 0};
+  file.weights = initialise_unet(file.config, at::detail::createCPUGenerator(seed));
+  return file;
+}
+
+inline ModelFile tiny_gradient_student(std::uint64_t seed = 1) {
+  ModelFile file;
+  file.kind = ModelKind::gradient_student;
+  file.timesteps = {300, 30};
+  file.config = gradient_student_config(file.timesteps.size());
+  file.config.unshuffle = 2;
+  file.config.outputs = 4;
+  file.config.widths = {4, 6};
+  file.config.down_blocks = file.config.up_blocks = {1};
   file.weights = initialise_unet(file.config, at::detail::createCPUGenerator(seed));
   return file;
 }

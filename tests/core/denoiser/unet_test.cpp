@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/denoiser/denoiser.h"
+#include "core/denoiser/gradient_student.h"
 #include "core/denoiser/student.h"
 #include "core/diffusion/steps.h"
 #include "core/interface/error.h"
@@ -59,8 +60,9 @@ class Twin {
  public:
   Twin(const UNetConfig& config, const TensorMap& weights) : config_(config), weights_(weights) {}
   double multiply_adds = 0;
+  std::vector<double> side;  // the second output of the last run, where the network has one
 
-  Volume run(const Volume& picture, double level) {
+  Volume run(const Volume& picture, double level, const std::vector<double>& told = {}) {
     const int u = config_.unshuffle;
     Volume h(u * u, picture.h / u, picture.w / u);
     for (int k = 0; k < h.c; ++k)
@@ -68,6 +70,7 @@ class Twin {
         for (int x = 0; x < h.w; ++x) h.at(k, y, x) = picture.at(0, y * u + k / u, x * u + k % u);
     embed(level);
     h = conv("head", h, 3, 1);
+    tell(h, 0, told);
     std::vector<Volume> skips;
     const auto scales = int(config_.widths.size());
     const auto blocks = [&](const char* part, int scale, int count) {
@@ -75,16 +78,18 @@ class Twin {
         h = block(std::string(part) + std::to_string(scale) + "." + std::to_string(b), h);
     };
     for (int s = 0; s + 1 < scales; ++s) {
-      blocks("down", s, config_.blocks);
+      blocks("down", s, config_.down_blocks.empty() ? config_.blocks : config_.down_blocks[std::size_t(s)]);
       skips.push_back(h);
       h = conv("down" + std::to_string(s) + ".resample", h, 2, 2);
+      tell(h, s + 1, told);
     }
     blocks("middle", scales - 1, config_.middle_blocks);
     for (int s = scales - 2; s >= 0; --s) {
+      if (s == 0 && config_.side > 0) side = conv("side", h, 3, 1).v;
       h = enlarge("up" + std::to_string(s) + ".resample", h);
       for (std::size_t i = 0; i < h.v.size(); ++i) h.v[i] += skips.back().v[i];
       skips.pop_back();
-      blocks("up", s, config_.blocks);
+      blocks("up", s, config_.up_blocks.empty() ? config_.blocks : config_.up_blocks[std::size_t(s)]);
     }
     return conv("tail", h, 3, 1);
   }
@@ -100,6 +105,13 @@ class Twin {
         features.push_back(function(level * std::numbers::pi * std::exp2(-3 + 6 * i / 31.0)));
     embedding_ = linear("embedding", features);
     for (double& e : embedding_) e = std::max(e, 0.0);
+  }
+  void tell(Volume& h, int scale, const std::vector<double>& told) const {
+    if (config_.told == 0) return;
+    const std::vector<double> w = weight("told" + std::to_string(scale) + ".weight");
+    const std::size_t pixels = std::size_t(h.h) * std::size_t(h.w);
+    for (std::size_t i = 0; i < h.v.size(); ++i)
+      for (std::size_t k = 0; k < told.size(); ++k) h.v[i] += w[i / pixels * told.size() + k] * told[k];
   }
   std::vector<double> linear(const std::string& name, const std::vector<double>& in) const {
     const std::vector<double> w = weight(name + ".weight");
@@ -192,6 +204,54 @@ TEST(UNet, EqualsItsTwin) {
       EXPECT_EQ(unet_multiply_adds(config, 16, 24), twin.multiply_adds);
     }
   }
+}
+
+UNetConfig two_output_config() {
+  return {.unshuffle = 2,
+          .widths = {3, 4, 5},
+          .blocks = 1,
+          .middle_blocks = 1,
+          .outputs = 4,
+          .embedding = 0,
+          .down_blocks = {0, 2},
+          .up_blocks = {1, 0},
+          .told = 2,
+          .side = 3};
+}
+
+TEST(UNet, BothOutputsEqualTheirTwin) {
+  const UNetConfig config = two_output_config();
+  const TensorMap weights = random_weights(config, 40);
+  const at::Tensor pictures = random_tensor({3, 1, 16, 24}, 3), told = random_tensor({3, 2}, 4);
+  const UNetOutputs all = unet_forward_both(config, weights, pictures, told, {0, 1, 2});
+  EXPECT_TRUE(at::equal(all.fine, unet_forward(config, weights, pictures, told)));
+  ASSERT_EQ(all.side.sizes(), at::IntArrayRef({3, 3, 4, 6}));
+  for (int n = 0; n < 3; ++n) {
+    Volume picture(1, 16, 24);
+    picture.v = numbers(pictures[n]);
+    Twin twin(config, weights);
+    const std::vector<double> expected = twin.run(picture, 0, numbers(told[n])).v,
+                              fine = numbers(all.fine[n]), side = numbers(all.side[n]);
+    for (std::size_t i = 0; i < fine.size(); ++i) ASSERT_NEAR(fine[i], expected[i], 1e-4) << i;
+    for (std::size_t i = 0; i < side.size(); ++i) ASSERT_NEAR(side[i], twin.side[i], 1e-4) << i;
+    EXPECT_GT(all.side[n].abs().max().item<double>(), 0.3);
+    EXPECT_EQ(unet_multiply_adds(config, 16, 24), twin.multiply_adds);
+  }
+}
+
+TEST(UNet, BringsOnlyTheChosenPicturesToTheFinestScale) {
+  const UNetConfig config = two_output_config();
+  const TensorMap weights = random_weights(config, 40);
+  const at::Tensor pictures = random_tensor({3, 1, 16, 24}, 3), told = random_tensor({3, 2}, 4);
+  const UNetOutputs all = unet_forward_both(config, weights, pictures, told, {0, 1, 2});
+  for (const std::vector<std::int64_t>& chosen : {std::vector<std::int64_t>{}, {1}, {0, 2}}) {
+    const UNetOutputs some = unet_forward_both(config, weights, pictures, told, chosen);
+    EXPECT_TRUE(at::equal(some.side, all.side));
+    EXPECT_EQ(some.fine.defined(), !chosen.empty());
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+      EXPECT_TRUE(at::allclose(some.fine[std::int64_t(i)], all.fine[chosen[i]], 1e-5, 1e-6)) << chosen[i];
+  }
+  EXPECT_LT(unet_multiply_adds(config, 16, 24, false), unet_multiply_adds(config, 16, 24));
 }
 
 TEST(UNet, InitialisesEveryWeightOnceAndReproducibly) {
@@ -294,7 +354,8 @@ TEST(UNet, ChecksItsWeightsByName) {
 }
 
 TEST(UNet, ConfigSurvivesItsText) {
-  for (const UNetConfig& config : {small_config(), luma_denoiser_config(), student_config(4)})
+  for (const UNetConfig& config :
+       {small_config(), luma_denoiser_config(), student_config(4), gradient_student_config(3)})
     EXPECT_EQ(unet_config_from_text(unet_config_to_text(config), "file"), config);
 }
 
@@ -327,6 +388,13 @@ TEST(UNet, RefusesAbsurdConfigs) {
       "{" + good + R"(,"widths":[8],"unshuffle":2.5})",
       "{" + good + R"(,"widths":[8],"outputs":0})",
       "{" + good + R"(,"widths":[8],"embedding":null})",
+      "{" + good + R"(,"widths":[8,16],"told":-1})",
+      "{" + good + R"(,"widths":[8,16],"told":"4"})",
+      "{" + good + R"(,"widths":[8,16],"side":1e9})",
+      "{" + good + R"(,"widths":[8],"side":3})",
+      "{" + good + R"(,"widths":[8,16],"up_blocks":[1,1]})",
+      "{" + good + R"(,"widths":[8,16],"up_blocks":1})",
+      "{" + good + R"(,"widths":[8,16],"down_blocks":[-1]})",
   };
   for (const std::string& text : bad) {
     try {

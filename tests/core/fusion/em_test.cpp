@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/fusion/guided.h"
 #include "tests/core/fusion/fake_denoiser.h"
 
 namespace digfusion {
@@ -26,13 +27,13 @@ double posterior_mean(double r, double gamma, const Function& f) {
 TEST(Em, ExpectationsAreThoseOfThePosterior) {
   for (const double gamma : {0.02, 0.3, 1.0})
     for (const double r : {0.01, 0.1, 0.7, -1.5}) {
-      const auto m =
-          expect_variance(at::full({1, 1, 1, 1}, r, at::kDouble), at::full({1, 1, 1, 1}, gamma, at::kDouble));
+      const at::Tensor g = at::full({1, 1, 1, 1}, gamma, at::kDouble);
+      const at::Tensor expected = expect_inverse_variance(at::full({1, 1, 1, 1}, r, at::kDouble), g);
       const double seen = std::sqrt(r * r + 1e-6);  // the distance with its bound
       const double inverse = posterior_mean(seen, gamma, [](double v) { return 1 / v; });
-      EXPECT_NEAR(m.inverse.item<double>() / inverse, 1, 1e-4) << gamma << " " << r;
+      EXPECT_NEAR(expected.item<double>() / inverse, 1, 1e-4) << gamma << " " << r;
       const double mean = posterior_mean(seen, gamma, [](double v) { return v; });
-      EXPECT_NEAR(m.mean.item<double>() / mean, 1, 1e-4) << gamma << " " << r;
+      EXPECT_NEAR(expect_variance(expected, g).item<double>() / mean, 1, 1e-4) << gamma << " " << r;
     }
 }
 
@@ -66,6 +67,21 @@ TEST(Em, CorrectionEqualsItsTwinOverSeveralSteps) {
       expect_maps_near(correction.correct(x0), {twin.correct(maps_of(x0)[0])}, 1e-8);
     }
   }
+}
+
+TEST(Em, KeepsBothSourcesOverAWholeSampling) {
+  // Nearer to both than either is to the other: a correction that follows whichever source is ahead ends at
+  // it.
+  const at::Tensor sources = random_pictures(2, 24, 24, 5);
+  Parameters p;
+  p.steps = 25;
+  p.guidance = Guidance::em;
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  const at::Tensor fused = sample_guided(evaluator, sources, p, fake_noise);
+  const double apart = (sources[0] - sources[1]).square().mean().item<double>();
+  for (int k = 0; k < 2; ++k)
+    EXPECT_LT((fused[0] - sources[k]).square().mean().item<double>(), 0.6 * apart) << k;
 }
 
 TEST(Em, WithoutSplittingLiesBetweenTheSources) {

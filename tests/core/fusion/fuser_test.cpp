@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@
 namespace digfusion {
 namespace {
 
-constexpr Method methods[] = {Method::guided, Method::bandwise, Method::amortised};
+constexpr Method methods[] = {Method::guided, Method::bandwise, Method::amortised, Method::gradient};
 
 /// With the embedded models.
 Parameters small_parameters(Method method) {
@@ -81,7 +82,8 @@ TEST_F(TinyFuser, IsDeterministicForASeed) {
     const at::Tensor first = fuse(p, sources);
     EXPECT_TRUE(at::equal(first, fuse(p, sources)));
     p.seed = 1;
-    EXPECT_EQ(at::equal(first, fuse(p, sources)), method == Method::amortised);  // which uses no noise
+    const bool uses_noise = method == Method::guided || method == Method::bandwise;
+    EXPECT_EQ(at::equal(first, fuse(p, sources)), !uses_noise);
   }
 }
 
@@ -127,6 +129,62 @@ TEST_F(TinyFuser, RefusesALearnedVarianceThatTheModelLacks) {
   EXPECT_THROW(Fuser(p, [](const std::string&) {}), Error);
   p.method = Method::amortised;  // which samples nothing
   EXPECT_NO_THROW(Fuser(p, [](const std::string&) {}));
+}
+
+TEST_F(TinyFuser, RefusesColoursThatTheModelLacks) {
+  Parameters p = tiny_parameters(Method::guided);
+  p.channels = Channels::rgb;
+  try {
+    Fuser(p, [](const std::string&) {});
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+    for (const char* part : {"channels", "rgb", "bandwise", "three channels"})
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST(Fuser, FusesColoursWithAModelOfThreeChannels) {
+  const char* data = std::getenv("DIGFUSION_TEST_DATA");
+  if (!data) GTEST_SKIP() << "DIGFUSION_TEST_DATA isn't set: no model of three channels";
+  for (const Method method : {Method::guided, Method::bandwise}) {
+    Parameters p;
+    p.method = method;
+    p.model = Path(std::string(data) + "/reference/adm_tiny.pt");
+    p.precision = Precision::float32;
+    p.steps = 3;
+    p.draws = 1;
+    p.channels = Channels::rgb;
+    Fuser fuser(p, [](const std::string&) {});
+    at::Tensor sources = random_pictures(6, 40, 36, 1).view({2, 3, 40, 36});
+    const at::Tensor fused = fuser.fuse(sources);
+    ASSERT_EQ(fused.sizes(), at::IntArrayRef({1, 3, 40, 36}));
+    // Red isn't what it is with another blue: the channels are fused together.
+    sources = sources.clone();
+    sources.select(1, 2).neg_();
+    EXPECT_FALSE(at::allclose(fuser.fuse(sources).select(1, 0), fused.select(1, 0), 0, 1e-4));
+  }
+}
+
+TEST_F(TinyFuser, TakesTheEvidenceFromWhereItIsTold) {
+  const at::Tensor sources = random_pictures(2, 32, 40, 1);
+  Parameters p = tiny_parameters(Method::gradient);
+  std::vector<at::Tensor> fused;
+  for (const auto& [evidence, evaluations, model] :
+       {std::tuple(EvidenceSource::gradient, 0u, ""), std::tuple(EvidenceSource::scale_space, 0u, ""),
+        std::tuple(EvidenceSource::student, 2u, "student"),
+        std::tuple(EvidenceSource::teacher, 3u * 2 * 2, "denoiser")}) {  // levels × sources × draws
+    p.evidence = evidence;
+    Fuser fuser(p, [](const std::string&) {});
+    fused.push_back(fuser.fuse(sources));
+    EXPECT_EQ(fuser.evaluations(), evaluations);
+    EXPECT_EQ(fuser.model().substr(fuser.model().rfind('/') + 1), model);
+  }
+  for (std::size_t i = 0; i < fused.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) EXPECT_FALSE(at::equal(fused[i], fused[j])) << i << j;
+  p.evidence = EvidenceSource::student;
+  p.distance = Distance::l1;  // which the student doesn't know
+  EXPECT_THROW(Fuser(p, [](const std::string&) {}), Error);
 }
 
 TEST_F(TinyFuser, StretchesContrastLast) {

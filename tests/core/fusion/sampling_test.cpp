@@ -117,6 +117,33 @@ TEST(GuidedPlan, WithoutADistanceThereAreNoLevels) {
   EXPECT_EQ(evaluator.evaluations(), 6u);
 }
 
+TEST(GuidedSamplingInColour, DoesInEachChannelWhatItDoesToLuma) {
+  const at::Tensor luma = random_pictures(2, 16, 24, 11);
+  const at::Tensor colour = luma.expand({2, 3, 16, 24}).contiguous();
+  const auto one_noise = [](std::int64_t number, std::int64_t height, std::int64_t width) {
+    return fake_noise(number & 0xffffff, height, width);  // that of the first channel in all
+  };
+  for (const Guidance guidance : {Guidance::constant, Guidance::posterior, Guidance::em})
+    for (const Distance distance : {Distance::l2, Distance::ssim, Distance::none}) {
+      Parameters p = guided_parameters();
+      p.guidance = guidance;
+      p.distance = distance;
+      const FakeDenoiser denoiser;
+      Evaluator evaluator(denoiser);
+      const at::Tensor fused = sample_guided(evaluator, colour, p, one_noise);
+      ASSERT_EQ(fused.sizes(), at::IntArrayRef({1, 3, 16, 24}));
+      EXPECT_TRUE(at::allclose(fused, sample(luma, p).expand_as(fused), 0, 1e-5));
+    }
+}
+
+TEST(GuidedSamplingInColour, DrawsNoiseOfItsOwnForEachChannel) {
+  const at::Tensor field = field_for(at::zeros({2, 3, 16, 24}), fake_noise, 5);
+  ASSERT_EQ(field.sizes(), at::IntArrayRef({1, 3, 16, 24}));
+  EXPECT_TRUE(at::equal(field.narrow(1, 0, 1), fake_noise(5, 16, 24)));
+  EXPECT_FALSE(at::allclose(field.narrow(1, 0, 1), field.narrow(1, 1, 1)));
+  EXPECT_FALSE(at::allclose(field.narrow(1, 1, 1), field.narrow(1, 2, 1)));
+}
+
 TEST(GuidedPlan, HasSoundSegmentsForEveryStepCountAndInterval) {
   Parameters p = guided_parameters();
   for (p.steps = 1; p.steps <= 40; ++p.steps)

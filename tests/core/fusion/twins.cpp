@@ -186,15 +186,20 @@ Map EmCorrection::correct(const Map& x0) {
   Map result = x0;
   std::vector<double> next(gamma_.size());
   for (std::size_t j = 0; j < pixels; ++j) {
-    double weight = eta_, total = eta_ * s.value[j];
+    double weight = eta_, total = eta_ * s.value[j], sum = 0, of_first = 0;
     for (std::size_t k = 0; k < sources_.size(); ++k) {
       const double r = x0.value[j] - sources_[k].value[j];
-      const double m = std::sqrt(2 / gamma_[k] / (r * r + 1e-6));
+      double m = std::sqrt(2 / gamma_[k] / (r * r + 1e-6));
+      if (k == 0)
+        of_first = m;
+      else
+        m = std::min(m, 2 * of_first);
+      sum += sources_[k].value[j];
       next[k] += (1 / m + gamma_[k] / 2) / double(pixels);
       weight += 2 * m;
       total += 2 * m * (sources_[k].value[j] - first.value[j]);
     }
-    result.value[j] = total / weight + first.value[j];
+    result.value[j] = (sum - (total / weight + first.value[j])) / (double(sources_.size()) - 1);
   }
   gamma_ = next;
   return result;

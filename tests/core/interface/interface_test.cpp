@@ -70,7 +70,7 @@ TEST_F(Interface, RefusesAnotherVersion) {
 }
 
 TEST_F(Interface, FusesWithEveryMethod) {
-  for (const Method method : {Method::guided, Method::bandwise, Method::amortised}) {
+  for (const Method method : {Method::guided, Method::bandwise, Method::amortised, Method::gradient}) {
     SCOPED_TRACE(name_of("method", int(method)));
     parameters.method = method;
     parameters.steps = 4;
@@ -215,7 +215,7 @@ TEST_F(Interface, ARefusedConfigureChangesNothing) {
   wrong.sharpness = 1;
   wrong.distance = Distance::ssim;
   expect_failure(fuser->configure(wrong), ErrorCode::invalid_argument,
-                 "parameter distance: method amortised");
+                 "parameter distance: the student of method gradient");
   ASSERT_TRUE(fuse(*fuser).ok());
   EXPECT_EQ(output.bytes(), before);
 }

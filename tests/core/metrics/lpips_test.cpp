@@ -173,6 +173,7 @@ double twin_distance(const cv::Mat& a, const cv::Mat& b) {
 }
 
 // The figures are those of lpips 0.1.4 with torch 2.11 and torchvision 0.26, by these lines:
+// clang-format off
 //     import lpips, numpy, torch
 //     def number(i, salt):
 //         h = (i + 1 + salt * 1000003) * 2654435761 & 0xffffffff
@@ -190,9 +191,13 @@ double twin_distance(const cv::Mat& a, const cv::Mat& b) {
 //     s = net.net
 //     for k, c in enumerate([s.slice1[0], s.slice2[1], s.slice3[1], s.slice4[0], s.slice5[0]]):
 //         r = (6 / c.weight[0].numel()) ** .5
-//         c.weight.data, c.bias.data = tensor(c.weight.shape, 3 * k, -r, r), tensor(c.bias.shape, 3 * k + 1,
-//         -.1, .1) net.lins[k].model[1].weight.data = tensor((1, c.out_channels, 1, 1), 3 * k + 2, 0, 1)
-//     for size in ((70, 50), (31, 40)): print(net(picture(*size, 100), picture(*size, 101)).item())
+//         c.weight.data = tensor(c.weight.shape, 3 * k, -r, r)
+//         c.bias.data = tensor(c.bias.shape, 3 * k + 1, -.1, .1)
+//         net.lins[k].model[1].weight.data = tensor((1, c.out_channels, 1, 1), 3 * k + 2, 0, 1)
+//     net.eval()
+//     with torch.no_grad():
+//         for size in ((70, 50), (31, 40)): print(net(picture(*size, 100), picture(*size, 101)).item())
+// clang-format on
 TEST(Lpips, IsThePythonPackagesFigure) {
   EXPECT_NEAR(lpips().distance(picture(70, 50, 100), picture(70, 50, 101)), 0.536411524, 2e-6);
   EXPECT_NEAR(lpips().distance(picture(31, 40, 100), picture(31, 40, 101)), 0.54628861, 2e-6);

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "core/metrics/baselines.h"
+#include "core/metrics/hot_target.h"
 #include "core/metrics/statistics.h"
+#include "core/metrics/steadiness.h"
 #include "core/metrics/structure.h"
 #include "tests/core/metrics/metric_twins.h"
 
@@ -241,6 +243,83 @@ TEST(Baselines, RefuseWhatTheyCannotFuse) {
     EXPECT_THROW(baseline.fuse(a, cv::Mat(20, 20, CV_8U, 1.0)), std::invalid_argument) << baseline.name;
     EXPECT_THROW(baseline.fuse(cv::Mat(), cv::Mat()), std::invalid_argument) << baseline.name;
   }
+}
+
+TEST(HotTargetContrast, IsTheShareOfTheInfraredPicturesOwn) {
+  cv::Mat infrared(120, 160, CV_64F, cv::Scalar(60));
+  infrared(cv::Rect(70, 40, 12, 24)) = 200;
+  EXPECT_NEAR(hot_target_contrast(infrared, infrared).value(), 1, 1e-12);
+  EXPECT_NEAR(hot_target_contrast(infrared * .5 + 40, infrared).value(), .5, 1e-9);
+  EXPECT_NEAR(hot_target_contrast(255 - infrared, infrared).value(), -1, 1e-9);
+  EXPECT_NEAR(hot_target_contrast(cv::Mat(120, 160, CV_64F, cv::Scalar(90)), infrared).value(), 0, 1e-9);
+}
+
+TEST(HotTargetContrast, IsOfTheHottestTwentiethAlone) {
+  // Two targets: with 6 % of the pixels in both, the cooler one's lowest pixels are out.
+  cv::Mat infrared(100, 100, CV_64F, cv::Scalar(20)), fused = infrared.clone();
+  infrared(cv::Rect(10, 10, 15, 20)) = 220;  // 3 %
+  infrared(cv::Rect(70, 70, 15, 20)) = 120;
+  fused(cv::Rect(10, 10, 15, 20)) = 220;
+  const double contrast = hot_target_contrast(fused, infrared).value();
+  EXPECT_GT(contrast, .5);
+  EXPECT_LT(contrast, 1);
+}
+
+TEST(HotTargetContrast, IsNothingWhereNothingIsHot) {
+  const cv::Mat plain(80, 80, CV_64F, cv::Scalar(100));
+  cv::Mat warm = plain.clone();
+  warm(cv::Rect(30, 30, 8, 8)) = 110;
+  EXPECT_FALSE(hot_target_contrast(plain, plain));
+  EXPECT_FALSE(hot_target_contrast(warm, warm));
+  EXPECT_THROW(hot_target_contrast(plain, cv::Mat(80, 81, CV_64F)), std::invalid_argument);
+  EXPECT_THROW(hot_target_contrast(cv::Mat(80, 80, CV_8U), plain), std::invalid_argument);
+}
+
+cv::Mat textured(std::uint64_t seed) {
+  cv::Mat picture(60, 70, CV_64F);
+  cv::RNG(seed).fill(picture, cv::RNG::UNIFORM, 0, 255);
+  return picture;
+}
+
+TEST(Steadiness, ComparesTheFlickerOfStillPlacesWithTheVisibleStreams) {
+  const cv::Mat visible = textured(1), infrared = textured(2);
+  SteadinessMeter same, twice;
+  for (int n = 0; n < 4; ++n) {
+    const cv::Mat v = visible + n % 2;  // within what counts as still
+    same.add(v, infrared, v, v);
+    twice.add(v, infrared, visible + 2 * (n % 2), visible);
+  }
+  EXPECT_NEAR(same.result().flicker.value(), 1, 1e-12);
+  EXPECT_NEAR(twice.result().flicker.value(), 2, 1e-12);
+  EXPECT_FALSE(same.result().moving_similarity);
+}
+
+TEST(Steadiness, SeesTrailsWhereTheSceneMoves) {
+  const cv::Mat background = textured(3), infrared(60, 70, CV_64F, cv::Scalar(50));
+  SteadinessMeter quick, slow;
+  cv::Mat before;
+  for (int n = 0; n < 5; ++n) {
+    cv::Mat hot = infrared.clone();
+    hot(cv::Rect(5 + 10 * n, 20, 10, 20)) = 250;
+    const cv::Mat fused = background * .5 + hot * .5;
+    const cv::Mat trailing = n ? cv::Mat(fused * .5 + before * .5) : fused;
+    quick.add(background + 5 * n, hot, fused, fused);
+    slow.add(background, hot, trailing, fused);
+    before = fused;
+  }
+  EXPECT_NEAR(quick.result().moving_similarity.value(), 1, 1e-12);
+  EXPECT_FALSE(quick.result().flicker);  // nothing stands still
+  EXPECT_LT(slow.result().moving_similarity.value(), .9);
+}
+
+TEST(Steadiness, RefusesFramesOfAnotherSize) {
+  SteadinessMeter meter;
+  const cv::Mat a = textured(4);
+  meter.add(a, a, a, a);
+  const cv::Mat b(40, 40, CV_64F, cv::Scalar(0));
+  EXPECT_THROW(meter.add(b, b, b, b), std::invalid_argument);
+  EXPECT_THROW(meter.add(a, a, b, a), std::invalid_argument);
+  EXPECT_EQ(cv::norm(similarity_map(a, a), cv::Mat::ones(50, 60, CV_64F), cv::NORM_INF), 0);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "core/interface/error.h"
 #include "core/training/adam.h"
 #include "core/training/leaves.h"
+#include "core/training/objective.h"
 #include "core/training/pool.h"
 #include "tests/core/denoiser/model_files.h"
 #include "tests/core/metrics/temporary_folder.h"
@@ -221,7 +222,7 @@ TEST_F(Training, StudentLearnsTheMeansOfItsTeacher) {
   // The untrained teacher's estimate is ĉ = (c + σε)/(1 + 4σ²): its mean over draws and its squared error are
   // known.
   write_model_file(folder.path / "teacher", tiny_denoiser());
-  options.target = TrainingTarget::student;
+  options.target = ModelKind::student;
   options.teacher = folder.path / "teacher";
   options.levels = "400,100";
   options.config = tiny_student().config;
@@ -260,6 +261,85 @@ TEST_F(Training, StudentLearnsTheMeansOfItsTeacher) {
     const double ratio = (estimates.error.narrow(1, m, 1).mean() / error.mean()).item<double>();
     EXPECT_NEAR(std::log2(ratio), 0, 1) << "level " << m;
   }
+}
+
+TEST_F(Training, GradientStudentLearnsToDenoiseAndTheErrorsOfItsTeacher) {
+  write_model_file(folder.path / "teacher", tiny_denoiser());
+  options.target = ModelKind::gradient_student;
+  options.teacher = folder.path / "teacher";
+  options.levels = "300,30";
+  options.config = tiny_gradient_student().config;
+  options.config.widths = {12, 16};
+  options.steps = 200;
+  options.batch = 8;
+  options.learning_rate = 8e-3;
+  options.average = 0.95;
+  std::vector<double> losses;
+  double last_psnr[3] = {};
+  train(options, [&](const TrainingProgress& progress) {
+    EXPECT_TRUE(std::isfinite(progress.loss));
+    losses.push_back(progress.loss);
+    if (progress.checkpointed) std::copy(progress.psnr, progress.psnr + 3, last_psnr);
+    return true;
+  });
+  EXPECT_LT(losses.back(), losses.front() - 0.2);
+
+  const auto student = open_gradient_student(options.output, at::kCPU, at::kFloat);
+  const at::Tensor clean = PicturePool(options.seed, 1, 0).held_out(12, 64);
+  const double sigmas[] = {10, 22, 50};
+  for (int i = 0; i < 3; ++i) {
+    const at::Tensor noisy = clean + random_tensor(clean.sizes(), 99) * (sigmas[i] / 127.5);
+    const at::Tensor estimate = student->estimate(noisy, std::vector<NoiseLevel>(12, {sigmas[i], 0})).clean;
+    EXPECT_GT(psnr(estimate, clean), psnr(noisy, clean) + (i == 0 ? 0.3 : 2)) << "σ = " << sigmas[i];
+    EXPECT_NEAR(last_psnr[i], psnr(estimate.clamp(-1, 1), clean), 3);  // another size of the same pictures
+  }
+  // The error of the untrained teacher is known, as in StudentLearnsTheMeansOfItsTeacher.
+  const at::Tensor error = student->estimate(clean, std::vector<NoiseLevel>(12)).error;
+  const NoiseSchedule schedule = linear_schedule();
+  for (int m = 0; m < 2; ++m) {
+    const double sigma = schedule.sigma(student->timesteps()[std::size_t(m)]),
+                 shrink = 1 / (1 + 4 * sigma * sigma);
+    const at::Tensor expected =
+        at::avg_pool2d(clean.square(), 4) * std::pow(1 - shrink, 2) + std::pow(sigma * shrink, 2);
+    const double ratio = (error.narrow(1, m, 1).mean() / expected.mean()).item<double>();
+    EXPECT_NEAR(std::log2(ratio), 0, 1) << "level " << m;
+  }
+}
+
+TEST_F(Training, GradientStudentsGradientsAreFiniteAndReachEveryWeight) {
+  write_model_file(folder.path / "teacher", tiny_denoiser());
+  const ModelFile file = tiny_gradient_student();
+  const auto objective = gradient_student_objective(
+      file.config, file.timesteps, open_denoiser(folder.path / "teacher", at::kCPU, at::kFloat),
+      at::zeros({1, 1, 32, 32}));
+  TensorMap weights;
+  for (const auto& [name, w] : file.weights)
+    weights[name] = (w + random_tensor(w.sizes(), weights.size()) * 0.1).set_requires_grad(true);
+  objective->loss(weights, random_pictures(12, 32, 32, 3), generator_for(1, 0)).backward();
+  for (const auto& [name, w] : weights) {
+    ASSERT_TRUE(w.grad().defined()) << name;
+    EXPECT_TRUE(at::isfinite(w.grad()).all().item<bool>()) << name;
+    EXPECT_GT(w.grad().abs().max().item<double>(), 0) << name;
+  }
+}
+
+TEST_F(Training, ResumedGradientStudentEqualsUninterrupted) {
+  write_model_file(folder.path / "teacher", tiny_denoiser());
+  options.target = ModelKind::gradient_student;
+  options.teacher = folder.path / "teacher";
+  options.levels = "300,30";
+  options.config = tiny_gradient_student().config;
+  train(options, go_on);
+  const std::string expected = read_text(options.output);
+  ASSERT_FALSE(expected.empty());
+  options.output = folder.path / "resumed.safetensors";
+  options.checkpoint_every = 2;
+  train(options, [](const TrainingProgress& progress) { return progress.step < 4; });
+  options.resume = true;
+  train(options, go_on);
+  const TensorMap resumed = read_safetensors(options.output).tensors;
+  for (const auto& [name, w] : read_safetensors(folder.path / "weights.safetensors").tensors)
+    EXPECT_TRUE(at::equal(resumed.at(name), w)) << name;
 }
 
 TEST_F(Training, ResumedEqualsUninterruptedBitForBit) {
@@ -343,8 +423,8 @@ TEST_F(Training, RefusesWhatItCantDo) {
       {[](TrainingOptions& o) { o.learning_rate = 0; }, "learning rate"},
       {[](TrainingOptions& o) { o.learning_rate = NAN; }, "learning rate"},
       {[](TrainingOptions& o) { o.average = 1; }, "average"},
-      {[](TrainingOptions& o) { o.target = TrainingTarget::student, o.levels = "1,2"; }, "parameter levels"},
-      {[](TrainingOptions& o) { o.target = TrainingTarget::student, o.batch = 3; },
+      {[](TrainingOptions& o) { o.target = ModelKind::student, o.levels = "1,2"; }, "parameter levels"},
+      {[](TrainingOptions& o) { o.target = ModelKind::student, o.batch = 3; },
        "a picture for each of its 4 levels"},
   };
   for (const auto& [change, message] : cases) {

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/denoiser/gradient_student.h"
+
+#include <cmath>
+
+#include "core/denoiser/student.h"
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+constexpr int level_numbers = 4;
+
+/// What the network is told of each picture's noise, [K,4]: both levels, of order 1 at 35 and 8 of 255, and
+/// their roots, which tell small levels apart.
+at::Tensor told_levels(std::span<const NoiseLevel> noise, at::Device device) {
+  std::vector<float> told;
+  for (const NoiseLevel& n : noise)
+    for (const double level : {n.white / 32, std::sqrt(n.white / 32), n.column / 8, std::sqrt(n.column / 8)})
+      told.push_back(float(level));
+  return at::tensor(told).view({-1, level_numbers}).to(device);
+}
+
+}  // namespace
+
+GradientStudent::GradientStudent(UNetConfig config, TensorMap weights, std::vector<int> timesteps)
+    : config_(std::move(config)), weights_(std::move(weights)), timesteps_(std::move(timesteps)) {}
+
+GradientEstimates GradientStudent::estimate(const at::Tensor& pictures,
+                                            std::span<const NoiseLevel> noise) const {
+  if (pictures.size(0) != std::int64_t(noise.size()))
+    throw Error(ErrorCode::invalid_argument, "a student needs the noise level of each of its " +
+                                                 std::to_string(pictures.size(0)) + " pictures, and has " +
+                                                 std::to_string(noise.size()));
+  std::vector<std::int64_t> noisy;
+  for (std::size_t k = 0; k < noise.size(); ++k)
+    if (noise[k].total() > 0) noisy.push_back(std::int64_t(k));
+  const GradientStudentOutputs out =
+      gradient_student_forward(config_, weights_, pictures, noise, timesteps_, noisy);
+  at::Tensor clean = pictures;
+  if (!noisy.empty()) clean = pictures.clone();
+  for (std::size_t i = 0; i < noisy.size(); ++i)
+    clean.narrow(0, noisy[i], 1)
+        .sub_(out.noise.narrow(0, std::int64_t(i), 1), noise[std::size_t(noisy[i])].total() / 127.5);
+  return {clean, out.log_error.exp()};
+}
+
+GradientStudentOutputs gradient_student_forward(const UNetConfig& config, const TensorMap& weights,
+                                                const at::Tensor& pictures, std::span<const NoiseLevel> noise,
+                                                const std::vector<int>& timesteps,
+                                                const std::vector<std::int64_t>& noisy) {
+  const at::ScalarType dtype = weights.at("head.weight").scalar_type();
+  // Twice the picture: its standard deviation is about one half.
+  const UNetOutputs out = unet_forward_both(config, weights, (pictures * 2).to(dtype),
+                                            told_levels(noise, pictures.device()), noisy);
+  std::vector<float> offset;
+  for (const int t : timesteps) offset.push_back(float(2 * std::log(typical_error(t))));
+  const at::Tensor offsets = at::tensor(offset).to(pictures.device()).view({1, -1, 1, 1});
+  GradientStudentOutputs result;
+  if (!noisy.empty()) result.noise = at::pixel_shuffle(out.fine.to(at::kFloat), config.unshuffle);
+  result.log_error = out.side.to(at::kFloat) + offsets;
+  return result;
+}
+
+UNetConfig gradient_student_config(std::size_t levels) {
+  const int unshuffle = 4;
+  return {.unshuffle = unshuffle,
+          .widths = {32, 48, 80},
+          .blocks = 1,
+          .middle_blocks = 2,
+          .outputs = unshuffle * unshuffle,
+          .embedding = 0,
+          .down_blocks = {0, 1},
+          .up_blocks = {1, 1},
+          .told = level_numbers,
+          .side = std::int64_t(levels)};
+}
+
+std::vector<int> gradient_student_timesteps() { return {200, 60, 15}; }
+
+}  // namespace digfusion

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The student of gradient-domain fusion (docs/algorithm.md, `gradient`): from a noisy picture y = c + n and
+// the level of its noise, the clean picture and E_ε[(ĉ^t - c)²], what the denoiser has still to learn of the
+// clean picture below noise level t. One evaluation, about a third of the work of Student.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <span>
+#include <vector>
+
+#include "core/denoiser/unet.h"
+#include "core/image/noise_estimate.h"
+
+namespace digfusion {
+
+struct GradientEstimates {
+  at::Tensor clean;  ///< [K,1,H,W] float32: the picture without its noise; y itself where the level is 0
+  /// [K,M,H/(2u),W/(2u)] float32: E[(ĉ^t - c)²] for the M timesteps, averaged over 2u × 2u pixels (u =
+  /// unshuffle).
+  at::Tensor error;
+};
+
+/// const and thread-safe; one copy serves every stream of a process.
+class GradientStudent {
+ public:
+  /// `timesteps`: the M levels for which it was trained, strictly falling. Weights as for LumaDenoiser.
+  GradientStudent(UNetConfig config, TensorMap weights, std::vector<int> timesteps);
+
+  /// pictures [K,1,H,W] float32 on -1..1, on the student's device, H and W multiples of multiple(); the noise
+  /// of each. Pictures without noise cost two thirds of the others.
+  GradientEstimates estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise) const;
+
+  const std::vector<int>& timesteps() const { return timesteps_; }
+  std::int64_t multiple() const { return config_.multiple(); }
+  double multiply_adds(std::int64_t height, std::int64_t width, bool noisy) const {
+    return unet_multiply_adds(config_, height, width, noisy);
+  }
+  std::vector<ConvolutionShape> convolutions(std::int64_t height, std::int64_t width) const {
+    return unet_convolutions(config_, height, width);
+  }
+  const UNetConfig& config() const { return config_; }
+
+ private:
+  UNetConfig config_;
+  TensorMap weights_;
+  std::vector<int> timesteps_;
+};
+
+struct GradientStudentOutputs {
+  at::Tensor noise;  ///< [F,1,H,W] float32: n over its total level, of the noisy pictures; may be undefined
+  at::Tensor log_error;  ///< ln of GradientEstimates::error
+};
+
+/// The differentiable evaluation that the trainer and GradientStudent share. `noisy`: the pictures, by index
+/// and rising, whose noise is wanted.
+GradientStudentOutputs gradient_student_forward(const UNetConfig& config, const TensorMap& weights,
+                                                const at::Tensor& pictures, std::span<const NoiseLevel> noise,
+                                                const std::vector<int>& timesteps,
+                                                const std::vector<std::int64_t>& noisy);
+
+/// The network that the trainer builds for a new student of M levels.
+UNetConfig gradient_student_config(std::size_t levels);
+
+/// M = 3: 200, 60, 15.
+std::vector<int> gradient_student_timesteps();
+
+}  // namespace digfusion

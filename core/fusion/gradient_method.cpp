@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/fusion/gradient_method.h"
+
+#include "core/fusion/gradient.h"
+#include "core/fusion/gradient_evidence.h"
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+GradientRule rule_of(const Parameters& p) {
+  GradientRule rule;
+  rule.gain *= p.gradient_gain;
+  rule.hot_base *= p.hot_targets;
+  rule.hot_weight *= p.hot_targets;
+  return rule;
+}
+
+class Gradient : public FusionMethod {
+ public:
+  explicit Gradient(std::unique_ptr<EvidenceMaker> maker) : maker_(std::move(maker)) {}
+
+  void check(const Parameters& p) const override { maker_->check(p); }
+
+  at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
+    return fusion_.fuse(maker_->gather(sources, p, noise), rule_of(p), p.adaptation);
+  }
+  void reset() override { fusion_.reset(); }
+  std::int64_t multiple() const override { return maker_->multiple(); }
+  std::uint64_t evaluations() const override { return maker_->evaluations(); }
+
+ private:
+  std::unique_ptr<EvidenceMaker> maker_;
+  GradientFusion fusion_;
+};
+
+}  // namespace
+
+std::unique_ptr<FusionMethod> make_gradient_method(const Parameters& p, at::Device device,
+                                                   at::ScalarType dtype) {
+  return std::make_unique<Gradient>(make_evidence(p, device, dtype));
+}
+
+}  // namespace digfusion

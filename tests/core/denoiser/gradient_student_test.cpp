@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/denoiser/gradient_student.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/denoiser/registry.h"
+#include "core/denoiser/student.h"
+#include "core/interface/error.h"
+#include "tests/core/denoiser/model_files.h"
+#include "tests/core/metrics/temporary_folder.h"
+#include "tests/core/tensors.h"
+
+namespace digfusion {
+namespace {
+
+/// The tiny one, with weights in the layers that start at zero.
+ModelFile some_student() {
+  ModelFile file = tiny_gradient_student();
+  std::uint64_t seed = 10;
+  for (auto& [name, w] : file.weights)
+    if (w.abs().max().item<double>() == 0) w = random_tensor(w.sizes(), ++seed) * 0.05;
+  return file;
+}
+
+GradientStudent student_of(const ModelFile& file) { return {file.config, file.weights, file.timesteps}; }
+
+const at::Tensor pictures = random_pictures(3, 32, 48, 5);
+
+TEST(GradientStudent, LeavesAPictureWithoutNoiseAsItIs) {
+  const GradientStudent student = student_of(some_student());
+  const GradientEstimates none = student.estimate(pictures, std::vector<NoiseLevel>(3));
+  EXPECT_TRUE(at::equal(none.clean, pictures));
+  const GradientEstimates one = student.estimate(pictures, std::vector<NoiseLevel>{{}, {20, 0}, {}});
+  EXPECT_TRUE(at::equal(one.clean[0], pictures[0]));
+  EXPECT_FALSE(at::equal(one.clean[1], pictures[1]));
+  EXPECT_TRUE(at::equal(one.clean[2], pictures[2]));
+}
+
+TEST(GradientStudent, EstimatesEachPictureForItself) {
+  const GradientStudent student = student_of(some_student());
+  const std::vector<NoiseLevel> noise = {{20, 0}, {}, {5, 8}};
+  const GradientEstimates all = student.estimate(pictures, noise);
+  ASSERT_EQ(all.clean.sizes(), pictures.sizes());
+  ASSERT_EQ(all.error.sizes(), at::IntArrayRef({3, 2, 8, 12}));
+  EXPECT_GT(all.error.min().item<double>(), 0);
+  for (std::int64_t k = 0; k < 3; ++k) {
+    const GradientEstimates alone = student.estimate(pictures.narrow(0, k, 1), {&noise[std::size_t(k)], 1});
+    EXPECT_TRUE(at::allclose(alone.clean[0], all.clean[k], 1e-4, 1e-5)) << k;
+    EXPECT_TRUE(at::allclose(alone.error[0], all.error[k], 1e-4, 1e-9)) << k;
+  }
+}
+
+TEST(GradientStudent, TakesAwayNoMoreThanTheLevelSays) {
+  // Untrained, it takes nothing away, and its error maps are the typical ones.
+  const GradientStudent untrained = student_of(tiny_gradient_student());
+  const GradientEstimates start = untrained.estimate(pictures, std::vector<NoiseLevel>(3, {30, 4}));
+  EXPECT_TRUE(at::equal(start.clean, pictures));
+  for (int m = 0; m < 2; ++m) {
+    const double typical = typical_error(untrained.timesteps()[std::size_t(m)]);
+    EXPECT_NEAR(start.error.narrow(1, m, 1).mean().item<double>(), typical * typical,
+                1e-3 * typical * typical);
+  }
+  // The same weights take away the less the lower the level is.
+  const GradientStudent student = student_of(some_student());
+  double before = 1e9;
+  for (const double level : {40.0, 10.0, 1.0, 0.01}) {
+    const at::Tensor clean = student.estimate(pictures, std::vector<NoiseLevel>(3, {level, 0})).clean;
+    const double taken = (clean - pictures).square().mean().sqrt().item<double>();
+    EXPECT_LT(taken, before) << level;
+    before = taken;
+  }
+  EXPECT_LT(before, 1e-3);
+}
+
+TEST(GradientStudent, IsToldBothKindsOfNoise) {
+  const GradientStudent student = student_of(some_student());
+  const auto clean = [&](NoiseLevel level) {
+    return student.estimate(pictures, std::vector<NoiseLevel>(3, level)).clean;
+  };
+  EXPECT_FALSE(at::equal(clean({8, 0}), clean({0, 8})));
+}
+
+TEST(GradientStudent, NeedsALevelForEachPicture) {
+  const GradientStudent student = student_of(some_student());
+  EXPECT_THROW((void)student.estimate(pictures, std::vector<NoiseLevel>(2)), Error);
+}
+
+TEST(GradientStudent, ComesBackFromItsFile) {
+  const TemporaryFolder folder;
+  const ModelFile file = some_student();
+  const std::string path = folder.path / "gradient-student.safetensors";
+  write_model_file(path, file);
+  const auto student = open_gradient_student(path, at::kCPU, at::kFloat);
+  EXPECT_EQ(student->config(), file.config);
+  EXPECT_EQ(student->timesteps(), file.timesteps);
+  const std::vector<NoiseLevel> noise(3, {20, 2});
+  const GradientEstimates a = student->estimate(pictures, noise),
+                          b = student_of(file).estimate(pictures, noise);
+  EXPECT_TRUE(at::allclose(a.clean, b.clean, 1e-3, 2e-3));  // float16 in the file
+  EXPECT_TRUE(at::allclose(a.error, b.error, 2e-2, 1e-6));
+  EXPECT_THROW((void)open_student(path, at::kCPU, at::kFloat), Error);
+}
+
+TEST(GradientStudent, AFileMustHaveItsOutputs) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path / "gradient-student.safetensors";
+  const auto refusal = [&](const std::function<void(ModelFile&)>& change) -> std::string {
+    ModelFile file = tiny_gradient_student();
+    change(file);
+    file.weights = initialise_unet(file.config, at::detail::createCPUGenerator(1));
+    write_model_file(path, file);
+    try {
+      (void)read_model_file(path);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal([](ModelFile&) {}), "");
+  EXPECT_NE(refusal([](ModelFile& f) { f.config.side = 3; }).find("side"), std::string::npos);
+  EXPECT_NE(refusal([](ModelFile& f) { f.config.told = 2; }).find("told"), std::string::npos);
+  EXPECT_NE(refusal([](ModelFile& f) { f.config.outputs = 5; }).find("output channels"), std::string::npos);
+}
+
+TEST(GradientStudent, CostsAThirdOfTheOtherStudent) {
+  const UNetConfig config = gradient_student_config(3);
+  const double other = unet_multiply_adds(student_config(4), 480, 640);
+  EXPECT_LT(unet_multiply_adds(config, 480, 640), other / 3);
+  EXPECT_LT(unet_multiply_adds(config, 480, 640, false), other / 4.5);
+  EXPECT_EQ(config.multiple(), 16);
+}
+
+}  // namespace
+}  // namespace digfusion
