@@ -8,6 +8,7 @@
 namespace digfusion::tools {
 
 void LumaFuser::load() {
+  if (fuser_) return;
   Status status;
   std::unique_ptr<StreamFuser> fuser(digfusion_create(abi_version, sizeof(Parameters), &status));
   if (fuser) status = fuser->load(parameters_, nullptr, nullptr);
@@ -16,13 +17,13 @@ void LumaFuser::load() {
 }
 
 cv::Mat LumaFuser::fuse(const std::vector<cv::Mat>& lumas) {
-  if (!fuser_) load();
+  load();
   fuser_->reset();
   return fuse_next(lumas);
 }
 
 cv::Mat LumaFuser::fuse_next(const std::vector<cv::Mat>& lumas) {
-  if (!fuser_) load();
+  load();
   std::vector<cv::Mat> bytes(lumas.size());
   std::vector<Image> sources;
   for (std::size_t i = 0; i < lumas.size(); ++i) {

@@ -25,10 +25,9 @@ class LumaFuser {
   /// The same as the next frame of the stream that the last call began.
   cv::Mat fuse_next(const std::vector<cv::Mat>& lumas);
 
-  bool loaded() const { return fuser_ != nullptr; }
+  /// Reads the model now, if it isn't there; throws as fuse().
+  void load();
   Statistics statistics() const { return fuser_->statistics(); }
-  const std::string& name() const { return name_; }
-  const Parameters& parameters() const { return parameters_; }
   /// "cpu in float32"; only once loaded.
   std::string computed_on() const {
     const Statistics s = statistics();
@@ -36,8 +35,6 @@ class LumaFuser {
   }
 
  private:
-  void load();
-
   std::string name_;
   Parameters parameters_;
   std::unique_ptr<StreamFuser> fuser_;

@@ -226,30 +226,21 @@ std::vector<RankMethod> rank_methods(const Parameters& base) {
 }
 
 void add_ranks(std::vector<RankRow>& rows) {
-  std::vector<bool> larger_is_better;
-  std::vector<double metrics::Figures::*> values;
-  for (const metrics::Column& column : metrics::columns) {
-    const std::string_view name = column.name;
-    if (name == "PSNR") continue;
-    larger_is_better.push_back(name != "MSE" && name != "Nabf");
-    values.push_back(column.value);
-  }
   // The rank of row `i` among the others and, of ours, itself or the first alone.
   const auto first =
       std::find_if(rows.begin(), rows.end(), [](const RankRow& r) { return r.kind == RankRow::Kind::ours; });
   const auto among = [&](std::size_t i) {
     const bool is_ours = rows[i].kind == RankRow::Kind::ours;
-    std::vector<std::vector<double>> figures;
+    std::vector<metrics::Figures> figures;
     std::size_t place = 0;
     for (std::size_t j = 0; j < rows.size(); ++j) {
       const bool counts = rows[j].kind != RankRow::Kind::ours ||
                           (is_ours ? j == i : rows.begin() + std::ptrdiff_t(j) == first);
       if (!counts) continue;
       if (j == i) place = figures.size();
-      std::vector<double>& row = figures.emplace_back();
-      for (const auto value : values) row.push_back(rows[j].figures.*value);
+      figures.push_back(rows[j].figures);
     }
-    return mean_ranks(figures, larger_is_better)[place];
+    return figure_ranks(figures)[place];
   };
   std::vector<double> ranks;
   for (std::size_t i = 0; i < rows.size(); ++i) ranks.push_back(among(i));

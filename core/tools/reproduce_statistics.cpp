@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <string_view>
 
 namespace digfusion::tools {
 namespace {
@@ -71,6 +72,18 @@ std::vector<double> mean_ranks(const std::vector<std::vector<double>>& figures,
       ranks[m] += place[m] / static_cast<double>(larger_is_better.size());
   }
   return ranks;
+}
+
+std::vector<double> figure_ranks(const std::vector<metrics::Figures>& methods) {
+  std::vector<bool> larger_is_better;
+  std::vector<std::vector<double>> figures(methods.size());
+  for (const metrics::Column& column : metrics::columns) {
+    const std::string_view name = column.name;
+    if (name == "PSNR") continue;
+    larger_is_better.push_back(name != "MSE" && name != "Nabf");
+    for (std::size_t m = 0; m < methods.size(); ++m) figures[m].push_back(methods[m].*column.value);
+  }
+  return mean_ranks(figures, larger_is_better);
 }
 
 std::vector<double> relative_ranks(std::span<const float> values) {

@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "core/metrics/metrics.h"
+
 namespace digfusion::tools {
 
 /// Sums over pixels of two quantities, from which their covariance follows, for one scene or many.
@@ -51,6 +53,9 @@ double quantile(std::span<const double> sorted, double share);
 /// columns.
 std::vector<double> mean_ranks(const std::vector<std::vector<double>>& figures,
                                const std::vector<bool>& larger_is_better);
+
+/// mean_ranks() over 13 figures: all of metrics::columns but PSNR, which MSE tells already.
+std::vector<double> figure_ranks(const std::vector<metrics::Figures>& methods);
 
 /// 0..1 for each value: its place among all, (place - ½)/count with places from 1 on, ties sharing their
 /// mean.

@@ -13,7 +13,8 @@
 #include "core/interface/stages.h"
 #include "core/metrics/baselines.h"
 #include "core/tools/console.h"
-#include "core/tools/fuse_pictures.h"
+#include "core/tools/luma_fuser.h"
+#include "core/tools/output_file.h"
 #include "core/tools/paper_tables.h"
 #include "core/tools/parameter_options.h"
 #include "core/tools/reproduce_record.h"
@@ -38,68 +39,33 @@ Parameters em(Parameters parameters, int steps) {
 
 std::string dig_name(const Parameters& parameters) { return "DIG-" + std::to_string(parameters.steps); }
 
-/// The first is the visible one, or one of two equals.
-cv::Mat fuse_lumas(StreamFuser& fuser, const std::vector<cv::Mat>& lumas) {
-  std::vector<cv::Mat> bytes(lumas.size());
-  std::vector<Image> sources;
-  for (std::size_t i = 0; i < lumas.size(); ++i) {
-    lumas[i].convertTo(bytes[i], CV_8U);
-    sources.push_back(as_image(bytes[i]));
-  }
-  cv::Mat fused(lumas[0].size(), CV_8U);
-  fuser.reset();
-  const Status status = fuser.fuse(sources.data(), sources.size(), as_image(fused));
-  if (!status.ok()) throw std::runtime_error(status.message);
-  return fused;
-}
-
 /// A method that is ready to fuse; its model is read when it is first needed.
 class Runner {
  public:
-  explicit Runner(TableMethod method) : method_(std::move(method)) {}
+  explicit Runner(TableMethod method)
+      : method_(std::move(method)), fuser_(method_.name, method_.parameters) {}
 
   const TableMethod& method() const { return method_; }
-  bool loaded() const { return fuser_ != nullptr; }
-  Statistics statistics() const { return fuser_->statistics(); }
+  Statistics statistics() const { return fuser_.statistics(); }
 
   cv::Mat fuse(const std::vector<cv::Mat>& lumas, TableEntry& entry) {
-    if (!fuser_) load();
+    fuser_.load();
     Stopwatch watch;
-    const cv::Mat fused = fuse_lumas(*fuser_, lumas);
+    const cv::Mat fused = fuser_.fuse(lumas);
     entry.seconds = watch.lap() / 1e3;
-    entry.evaluations = static_cast<double>(fuser_->statistics().evaluations);
+    entry.evaluations = static_cast<double>(fuser_.statistics().evaluations);
     return fused;
   }
 
  private:
-  void load() {
-    Status status;
-    std::unique_ptr<StreamFuser> fuser(digfusion_create(abi_version, sizeof(Parameters), &status));
-    if (fuser) status = fuser->load(method_.parameters, nullptr, nullptr);
-    if (!status.ok()) throw std::runtime_error(method_.name + ": " + status.message);
-    fuser_ = std::move(fuser);
-  }
-
   TableMethod method_;
-  std::unique_ptr<StreamFuser> fuser_;
+  LumaFuser fuser_;
 };
 
 void add_figures(ScoreRow& row, const cv::Mat& fused, const std::vector<cv::Mat>& lumas,
                  const PerceptualDistance& lpips) {
   row.figures = metrics::measure(fused, lumas[0], lumas[1]);
   if (lpips) row.lpips = (lpips(lumas[0], fused) + lpips(lumas[1], fused)) / 2;
-}
-
-/// "DIG-25, smoothed" → "dig-25-smoothed", for a folder.
-std::string file_name(const std::string& text) {
-  std::string name;
-  for (const unsigned char letter : text)
-    if (std::isalnum(letter))
-      name += static_cast<char>(std::tolower(letter));
-    else if (!name.empty() && name.back() != '-')
-      name += '-';
-  while (name.ends_with('-')) name.pop_back();
-  return name;
 }
 
 /// What the figures depend on besides the pictures' names.
@@ -175,7 +141,7 @@ class Experiment {
     const cv::Mat fused = runner.fuse(lumas, entry);
     device_ = runner.statistics().device;
     precision_ = runner.statistics().precision;
-    const fs::path folder = options_.output / "pictures" / dataset.name / file_name(method);
+    const fs::path folder = options_.output / "pictures" / dataset.name / folder_name(method);
     make_output_folder(folder);
     write_picture(folder / (pair.stem + ".png"), fused);
     add_figures(entry.score, luma(fused), lumas, options_.lpips);
@@ -216,17 +182,10 @@ std::vector<TableEntry> means_of(const std::vector<TableEntry>& entries, const s
   return means;
 }
 
-/// Mean rank among `means` over the 13 metrics (all of metrics::columns but PSNR, which MSE tells already).
 std::vector<double> ranks_of(const std::vector<TableEntry>& means) {
-  std::vector<bool> larger_is_better;
-  std::vector<std::vector<double>> figures(means.size());
-  for (const metrics::Column& column : metrics::columns) {
-    const std::string_view name = column.name;
-    if (name == "PSNR") continue;
-    larger_is_better.push_back(name != "MSE" && name != "Nabf");
-    for (std::size_t i = 0; i < means.size(); ++i) figures[i].push_back(means[i].score.figures.*column.value);
-  }
-  return mean_ranks(figures, larger_is_better);
+  std::vector<metrics::Figures> figures;
+  for (const TableEntry& mean : means) figures.push_back(mean.score.figures);
+  return figure_ranks(figures);
 }
 
 int decimals_of(const std::string& column) {
