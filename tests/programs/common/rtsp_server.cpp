@@ -42,6 +42,8 @@ class Mount {
     if (silent) return;
     const std::lock_guard lock(mutex_);
     for (GstAppSrc* source : sources_) {
+      // On the way to PLAYING it may have a clock and no base time yet: a stamp hours ahead, and silence.
+      if (GST_STATE(source) != GST_STATE_PLAYING) continue;
       gst_app_src_set_caps(source, gst_sample_get_caps(sample));
       // Stamped anew by the client's pipeline, with the time of its own clock.
       GstBuffer* buffer = gst_buffer_copy(gst_sample_get_buffer(sample));
