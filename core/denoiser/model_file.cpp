@@ -46,7 +46,9 @@ ModelFile model_file(const Checkpoint& raw, const std::string& path) {
     if (found == raw.metadata.end())
       throw Error(ErrorCode::model, "model file " + path + ": it wasn't made by digfusion (no \"" + key +
                                         "\" in its metadata), nor is it a guided-diffusion network" +
-                                        first_tensor(raw));
+                                        first_tensor(raw) +
+                                        ". Give an unconditional guided-diffusion (ADM) checkpoint, or a "
+                                        "model that digfusion train or convert wrote");
     return found->second;
   };
   ModelFile file;

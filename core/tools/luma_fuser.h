@@ -33,6 +33,8 @@ class LumaFuser {
     const Statistics s = statistics();
     return std::string(s.device) + " in " + s.precision;
   }
+  const std::string& name() const { return name_; }
+  const Parameters& parameters() const { return parameters_; }
 
  private:
   std::string name_;

@@ -2,6 +2,7 @@
 #include "core/tools/paper_tables.h"
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 
 #include "core/tools/paper_tables_csv.h"
@@ -43,6 +44,23 @@ std::vector<std::string> paper_columns(int table) {
     if (figure.table == table && std::find(columns.begin(), columns.end(), figure.metric) == columns.end())
       columns.push_back(figure.metric);
   return columns;
+}
+
+std::vector<PaperRow> paper_rows(int table) {
+  const std::vector<std::string> columns = paper_columns(table);
+  std::vector<PaperRow> rows;
+  for (const PaperFigure& figure : paper_figures()) {
+    if (figure.table != table) continue;
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const PaperRow& r) {
+      return r.dataset == figure.dataset && r.method == figure.method;
+    });
+    if (row == rows.end())
+      row = rows.insert(rows.end(), {figure.dataset, figure.method,
+                                     std::vector(columns.size(), std::numeric_limits<double>::quiet_NaN())});
+    const auto column = std::find(columns.begin(), columns.end(), figure.metric) - columns.begin();
+    row->values[static_cast<std::size_t>(column)] = figure.value;
+  }
+  return rows;
 }
 
 }  // namespace digfusion::tools

@@ -24,4 +24,13 @@ std::span<const PaperFigure> paper_figures();
 /// The columns of a table, in the order of the paper.
 std::vector<std::string> paper_columns(int table);
 
+/// A method on a data set.
+struct PaperRow {
+  std::string dataset, method;
+  std::vector<double> values;  ///< one for each of paper_columns(), NaN where there is none
+};
+
+/// The rows of a table, in the order of the paper.
+std::vector<PaperRow> paper_rows(int table);
+
 }  // namespace digfusion::tools

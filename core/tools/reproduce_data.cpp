@@ -95,7 +95,7 @@ std::vector<cv::Mat> read_pair(const PictureSet& pair, int size) {
   for (cv::Mat& picture : lumas) {
     cv::Mat smaller;
     cv::resize(picture, smaller, {scaled(picture.cols), scaled(picture.rows)}, 0, 0, cv::INTER_AREA);
-    picture = smaller;
+    picture = cv::min(smaller, 255.0);  // the mean of many 255 may be rounded up
   }
   return lumas;
 }

@@ -237,8 +237,8 @@ void reproduce_figure5(const ReproduceOptions& options) {
   progress.clear();
 
   write_report(options.output, "figure5.csv", to_csv(figure));
-  std::string page = report_head("Figure 5: cumulative information gain", options, choice.device.str(),
-                                 name_of(choice.network));
+  std::string page = report_head("Figure 5: cumulative information gain", options,
+                                 choice.device.str() + " in " + name_of(choice.network));
   page += "Means over " + std::to_string(figure.pairs) +
           " pairs of the mean and the variance over a region's pixels of the information gain (8) with S = "
           "1, added up "

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "core/tools/reproduce_tables.h"
+#include "core/tools/reproduce_results.h"
 
 namespace digfusion::tools {
 

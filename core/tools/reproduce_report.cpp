@@ -34,8 +34,8 @@ std::string model_note(const Parameters& parameters) {
          "paper's 256x256_diffusion_uncond (552.8 M parameters)";
 }
 
-std::string report_head(const std::string& title, const ReproduceOptions& options, const std::string& device,
-                        const std::string& precision) {
+std::string report_head(const std::string& title, const ReproduceOptions& options,
+                        const std::string& computed_on) {
   const Machine machine = this_machine();
   std::string text = "# " + title + "\n\nMade by `digfusion reproduce`.\n\n";
   const auto item = [&](const std::string& name, const std::string& value) {
@@ -45,7 +45,7 @@ std::string report_head(const std::string& title, const ReproduceOptions& option
   item("machine", machine.processor + ", " + std::to_string(machine.cores) + " cores, " +
                       machine.instructions +
                       (machine.load >= 0 ? "; load now " + number_text(machine.load, 1) : std::string()));
-  item("computed on", device + " in " + precision);
+  item("computed on", computed_on);
   item("denoiser", model_note(options.parameters));
   item("settings", settings_cell(options.parameters) + "; all else as in docs/parameters.md");
   return text + "\n";

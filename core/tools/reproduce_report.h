@@ -37,9 +37,9 @@ std::string settings_cell(const Parameters& parameters);
 /// Which denoiser runs: "the model file X", or that the embedded one stands in for the paper's.
 std::string model_note(const Parameters& parameters);
 
-/// Title, date, machine, model and settings as Markdown.
-std::string report_head(const std::string& title, const ReproduceOptions& options, const std::string& device,
-                        const std::string& precision);
+/// Title, date, machine, model and settings as Markdown. `computed_on`: "cpu in bfloat16".
+std::string report_head(const std::string& title, const ReproduceOptions& options,
+                        const std::string& computed_on);
 
 /// Makes the folder if it is missing. Throws std::runtime_error.
 void make_output_folder(const std::filesystem::path& folder);

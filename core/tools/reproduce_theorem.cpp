@@ -309,7 +309,7 @@ void reproduce_theorem1(const ReproduceOptions& options) {
 
   write_report(options.output, "theorem1.csv", to_csv(table, plan.timesteps));
   std::string page = report_head("Theorem 1: do the weights go with what a source contributes?", options,
-                                 choice.device.str(), name_of(choice.network));
+                                 choice.device.str() + " in " + name_of(choice.network));
   page += std::to_string(count) + " generated scenes of " + std::to_string(width) + "x" +
           std::to_string(width * 3 / 4) +
           " (every pattern in turn), pictures on -1..1. ζ = ½ mean (x̂0' - Y*)²; B_k = (c_k - x̂0)·(Y* - "

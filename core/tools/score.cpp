@@ -30,13 +30,6 @@ class SingleThreadedOpenCV {
   int before_;
 };
 
-// A row without its names.
-ScoreRow scored(const cv::Mat& fused, const cv::Mat& a, const cv::Mat& b, const PerceptualDistance& lpips) {
-  ScoreRow row{{}, {}, metrics::measure(fused, a, b)};
-  if (lpips) row.lpips = (lpips(a, fused) + lpips(b, fused)) / 2;
-  return row;
-}
-
 // The figures of one picture set (visible, infrared, fused): of the fused picture, then of the baselines.
 std::vector<ScoreRow> score_set(const PictureSet& set, const ScoreOptions& options) {
   std::array<cv::Mat, 3> lumas;
@@ -48,10 +41,10 @@ std::vector<ScoreRow> score_set(const PictureSet& set, const ScoreOptions& optio
                              set.files[2].string() + "); all three must be equal");
   std::vector<ScoreRow> rows;
   try {
-    rows.push_back(scored(fused, visible, infrared, options.lpips));
+    rows.push_back(score_luma(fused, visible, infrared, options.lpips));
     if (options.baselines)
       for (const metrics::Baseline& baseline : metrics::baselines)
-        rows.push_back(scored(baseline.fuse(visible, infrared), visible, infrared, options.lpips));
+        rows.push_back(score_luma(baseline.fuse(visible, infrared), visible, infrared, options.lpips));
   } catch (const std::invalid_argument& error) {
     throw std::runtime_error("can't score \"" + set.stem + "\": " + error.what());
   }
@@ -59,6 +52,13 @@ std::vector<ScoreRow> score_set(const PictureSet& set, const ScoreOptions& optio
 }
 
 }  // namespace
+
+ScoreRow score_luma(const cv::Mat& fused, const cv::Mat& a, const cv::Mat& b,
+                    const PerceptualDistance& lpips) {
+  ScoreRow row{{}, {}, metrics::measure(fused, a, b)};
+  if (lpips) row.lpips = (lpips(a, fused) + lpips(b, fused)) / 2;
+  return row;
+}
 
 ScoreRow mean_row(const std::string& method, std::span<const ScoreRow> rows) {
   ScoreRow mean{method, "mean", {}};

@@ -34,6 +34,11 @@ struct ScoreRow {
   std::optional<double> lpips{};  ///< ½(LPIPS(a,f) + LPIPS(b,f))
 };
 
+/// The figures of a fused luma and its two sources (core/metrics/metrics.h says what they may be), without
+/// names.
+ScoreRow score_luma(const cv::Mat& fused, const cv::Mat& a, const cv::Mat& b,
+                    const PerceptualDistance& lpips);
+
 /// Method by method a row for each picture, in the order of the stems, and then the mean over them.
 /// `progress`: show it on standard error where that is a terminal. Throws std::runtime_error for whatever
 /// can't be scored.

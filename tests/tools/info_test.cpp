@@ -31,6 +31,15 @@ TEST_F(Info, NamesWhatIsWrongWithAFileInOneLine) {
   expect_failure(digfusion({"info", write("lora", other.bytes())}), 1, {"lora", "LoRA"});
 }
 
+TEST_F(Info, SaysWhatAnUnknownNetworkHoldsAndWhatToGiveInstead) {
+  SafetensorsParts other;
+  other.add("encoder.weight", "F32", {2, 3}, std::vector<float>(6));
+  expect_failure(
+      digfusion({"info", write("other", other.bytes())}), 1,
+      {"other", "wasn't made by digfusion", "the first of its 1 tensors is \"encoder.weight\" [2, 3]",
+       "Give an unconditional guided-diffusion (ADM) checkpoint"});
+}
+
 TEST_F(Info, ShowsNothingWhereOneOfSeveralFilesIsBad) {
   const ProcessResult result = digfusion({"info", embedded_denoiser(), at("none")});
   expect_failure(result, 1, {"none"});
@@ -61,6 +70,28 @@ TEST_F(InfoReference, NamesArchitecturePrecisionAndParameters) {
   EXPECT_EQ(models[1]["format"], "PyTorch before 1.6");
   EXPECT_EQ(models[2]["format"], "safetensors");
   EXPECT_EQ(models[3]["network"]["num_heads"], 2);
+}
+
+TEST_F(InfoReference, DescribesAFileInFloat64AsTheSameInFloat32) {
+  const std::string path = reference("adm_tiny.safetensors");
+  const SafetensorsParts single = read_safetensors_parts(path);
+  SafetensorsParts wide;
+  for (const auto& [name, entry] : single.header.items()) {
+    if (name == "__metadata__") {
+      wide.header[name] = entry;
+      continue;
+    }
+    const std::string bytes = single.at(name);
+    std::vector<float> numbers(bytes.size() / sizeof(float));
+    std::memcpy(numbers.data(), bytes.data(), bytes.size());
+    wide.add(name, "F64", entry.at("shape"), std::vector<double>(numbers.begin(), numbers.end()));
+  }
+  const std::string file = write("wide.safetensors", wide.bytes());
+  const Json models = info_of({"--config", reference("adm_tiny.json"), file, path});
+  EXPECT_EQ(models[0]["precision"], "float64");
+  EXPECT_EQ(models[0]["bytes"], std::filesystem::file_size(file));
+  for (const char* same : {"kind", "format", "network", "parameters", "multiply_adds_640x480"})
+    EXPECT_EQ(models[0][same], models[1][same]) << same;
 }
 
 TEST_F(InfoReference, SaysWhatWasInferredAndWhatAssumed) {

@@ -203,5 +203,16 @@ TEST_F(Datasets, PairsAreScaledToTheWantedSize) {
   EXPECT_THROW(read_pair(pair, 0), std::runtime_error);
 }
 
+TEST_F(Datasets, WhiteStaysWhiteAtEverySize) {
+  const std::string white = write("white.png", cv::Mat(100, 200, CV_8U, cv::Scalar(255)));
+  const PictureSet pair{"p", {white, white}};
+  for (int size = 1; size < 200; ++size) {
+    double least = 0, most = 0;
+    cv::minMaxLoc(read_pair(pair, size)[0], &least, &most);
+    EXPECT_NEAR(least, 255, 1e-4) << size;
+    EXPECT_LE(most, 255) << size;  // metrics refuse more
+  }
+}
+
 }  // namespace
 }  // namespace digfusion::tools

@@ -7,7 +7,8 @@
 #include <opencv2/core.hpp>
 
 #include "core/tools/reproduce_gain.h"
-#include "core/tools/reproduce_tables.h"
+#include "core/tools/reproduce_methods.h"
+#include "core/tools/reproduce_results.h"
 #include "core/tools/reproduce_theorem.h"
 #include "tests/core/tensors.h"
 
