@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/denoiser/student.h"
+#include "core/image/window_mean.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -38,10 +39,13 @@ GradientEstimates GradientStudent::estimate(const at::Tensor& pictures,
   const GradientStudentOutputs out =
       gradient_student_forward(config_, weights_, pictures, noise, timesteps_, noisy);
   at::Tensor clean = pictures;
-  if (!noisy.empty()) clean = pictures.clone();
-  for (std::size_t i = 0; i < noisy.size(); ++i)
-    clean.narrow(0, noisy[i], 1)
-        .sub_(out.noise.narrow(0, std::int64_t(i), 1), noise[std::size_t(noisy[i])].total() / 127.5);
+  if (std::int64_t(noisy.size()) == pictures.size(0))
+    clean = out.clean;
+  else if (!noisy.empty()) {
+    clean = pictures.clone();
+    for (std::size_t i = 0; i < noisy.size(); ++i)
+      clean.narrow(0, noisy[i], 1).copy_(out.clean.narrow(0, std::int64_t(i), 1));
+  }
   return {clean, out.log_error.exp()};
 }
 
@@ -57,7 +61,23 @@ GradientStudentOutputs gradient_student_forward(const UNetConfig& config, const 
   for (const int t : timesteps) offset.push_back(float(2 * std::log(typical_error(t))));
   const at::Tensor offsets = at::tensor(offset).to(pictures.device()).view({1, -1, 1, 1});
   GradientStudentOutputs result;
-  if (!noisy.empty()) result.noise = at::pixel_shuffle(out.fine.to(at::kFloat), config.unshuffle);
+  if (!noisy.empty()) {
+    std::vector<at::Tensor> rows;
+    std::vector<float> skip, scale;
+    for (const std::int64_t i : noisy) {
+      const double level = noise[std::size_t(i)].total(),
+                   sum = level * level + fine_structure * fine_structure;
+      rows.push_back(pictures.narrow(0, i, 1));
+      skip.push_back(float(fine_structure * fine_structure / sum));
+      scale.push_back(float(level * fine_structure / std::sqrt(sum) / 127.5));
+    }
+    const at::Tensor y = at::cat(rows), blurred = box_filter(box_filter(y, 1), 1);
+    const auto column = [&](const std::vector<float>& v) {
+      return at::tensor(v).to(pictures.device()).view({-1, 1, 1, 1});
+    };
+    result.clean = at::addcmul(at::addcmul(blurred, y - blurred, column(skip)),
+                               at::pixel_shuffle(out.fine.to(at::kFloat), config.unshuffle), column(scale));
+  }
   result.log_error = out.side.to(at::kFloat) + offsets;
   return result;
 }
@@ -71,7 +91,7 @@ UNetConfig gradient_student_config(std::size_t levels) {
           .outputs = unshuffle * unshuffle,
           .embedding = 0,
           .down_blocks = {0, 1},
-          .up_blocks = {1, 1},
+          .up_blocks = {3, 1},
           .told = level_numbers,
           .side = std::int64_t(levels)};
 }

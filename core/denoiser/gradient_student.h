@@ -29,7 +29,7 @@ class GradientStudent {
   GradientStudent(UNetConfig config, TensorMap weights, std::vector<int> timesteps);
 
   /// pictures [K,1,H,W] float32 on -1..1, on the student's device, H and W multiples of multiple(); the noise
-  /// of each. Pictures without noise cost two thirds of the others.
+  /// of each. Pictures without noise cost half of the others.
   GradientEstimates estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise) const;
 
   const std::vector<int>& timesteps() const { return timesteps_; }
@@ -48,13 +48,21 @@ class GradientStudent {
   std::vector<int> timesteps_;
 };
 
+/// τ below, of 255.
+inline constexpr double fine_structure = 10;
+
 struct GradientStudentOutputs {
-  at::Tensor noise;  ///< [F,1,H,W] float32: n over its total level, of the noisy pictures; may be undefined
+  at::Tensor clean;      ///< [F,1,H,W] float32: the noisy pictures without their noise; may be undefined
   at::Tensor log_error;  ///< ln of GradientEstimates::error
 };
 
 /// The differentiable evaluation that the trainer and GradientStudent share. `noisy`: the pictures, by index
-/// and rising, whose noise is wanted.
+/// and rising, which are wanted without their noise.
+///
+/// A picture with noise of σ comes back as s y + (1-s) B(y) + c F, s = τ²/(σ²+τ²), c = στ/√(σ²+τ²), with B a
+/// small blur and F the network: the preconditioning of Karras et al. (arXiv 2206.00364) for a picture whose
+/// fine structure has a standard deviation of τ. So the network needn't carry the noise through
+/// its few channels, as it would if it had to name it, and weak noise is left to the identity.
 GradientStudentOutputs gradient_student_forward(const UNetConfig& config, const TensorMap& weights,
                                                 const at::Tensor& pictures, std::span<const NoiseLevel> noise,
                                                 const std::vector<int>& timesteps,

@@ -9,14 +9,7 @@
 #include <cstring>
 #include <vector>
 
-// One body for each kind of processor, chosen by its features when the program starts (names of processors,
-// such as "arch=haswell", would fit these alone and not their successors).
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define DIGFUSION_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define DIGFUSION_CLONES
-#endif
+#include "core/device/clones.h"
 
 #define DIGFUSION_INLINE inline __attribute__((always_inline))
 

@@ -2,9 +2,9 @@
 #include "core/fusion/gradient.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
+#include "core/fusion/gradient_loops.h"
 #include "core/fusion/information_gain.h"
 #include "core/fusion/tone.h"
 
@@ -13,6 +13,7 @@ namespace {
 
 /// Mean |Sobel|² / 64 over 3×3: for one gray level a pixel it is one gray level squared.
 at::Tensor gradient_energy(const at::Tensor& sources) {
+  if (is_loopable(sources)) return box_filter(sobel_energy_loops(sources), 1);
   const at::Tensor padded = at::replication_pad2d(sources, {1, 1, 1, 1});
   const std::int64_t height = sources.size(2), width = sources.size(3);
   const auto rows = [&](std::int64_t y) { return padded.narrow(2, y, height); };
@@ -43,6 +44,19 @@ bool is_cut(const at::Tensor& thumbnails, const at::Tensor& before) {
   return (thumbnails - before).abs().mean().item<double>() > 0.1;
 }
 
+/// Moves the numbers with the sources' light. Returns by how much the picture's own follows.
+double follow_light(GlobalNumbers& numbers, const std::vector<double>& shift) {
+  numbers.source_mean.resize(shift.size());
+  double level = 0;
+  for (std::size_t k = 0; k < shift.size(); ++k) {
+    numbers.source_mean[k] += shift[k];
+    level += shift[k] / static_cast<double>(shift.size());
+  }
+  numbers.tone.dark += level;
+  numbers.tone.bright += level;
+  return level;
+}
+
 }  // namespace
 
 at::Tensor gaussian_blur(const at::Tensor& maps, double sigma) {
@@ -50,21 +64,11 @@ at::Tensor gaussian_blur(const at::Tensor& maps, double sigma) {
   const auto shrink = std::max<std::int64_t>(1, static_cast<std::int64_t>(sigma / 5));
   const at::Tensor small = shrink == 1 ? maps : at::avg_pool2d(maps, shrink, shrink, 0, true, false);
   const double coarse_sigma = sigma / static_cast<double>(shrink);
-  const auto radius = static_cast<std::int64_t>(std::ceil(3 * coarse_sigma));
-  // Tap by tap: a convolution would go through whatever BLAS the process has, and round as that does.
-  const auto blur_along = [&](const at::Tensor& x, std::int64_t dim) {
-    const std::int64_t size = x.size(dim);
-    const at::Tensor padded =
-        at::constant_pad_nd(x, dim == 3 ? std::array{radius, radius, std::int64_t{0}, std::int64_t{0}}
-                                        : std::array{std::int64_t{0}, std::int64_t{0}, radius, radius});
-    at::Tensor sum = at::zeros_like(x);
-    for (std::int64_t i = -radius; i <= radius; ++i)
-      sum.add_(padded.narrow(dim, i + radius, size),
-               std::exp(-.5 * static_cast<double>(i * i) / (coarse_sigma * coarse_sigma)));
-    return sum;
-  };
-  const auto blur = [&](const at::Tensor& x) { return blur_along(blur_along(x, 3), 2); };
-  const at::Tensor blurred = blur(small) / blur(at::ones_like(small.narrow(0, 0, 1)));
+  const int radius = static_cast<int>(std::ceil(3 * coarse_sigma));
+  std::vector<float> kernel;
+  for (int i = -radius; i <= radius; ++i)
+    kernel.push_back(static_cast<float>(std::exp(-.5 * i * i / (coarse_sigma * coarse_sigma))));
+  const at::Tensor blurred = window_mean(small, kernel);
   if (shrink == 1) return blurred;
   return at::upsample_bilinear2d(blurred, {small.size(2) * shrink, small.size(3) * shrink}, false)
       .narrow(2, 0, maps.size(2))
@@ -92,6 +96,7 @@ at::Tensor gradient_weights(const Evidence& evidence, const at::Tensor& heat, co
 }
 
 at::Tensor weighted_divergence(const at::Tensor& sources, const at::Tensor& weights, double gain) {
+  if (is_loopable(sources) && is_loopable(weights)) return divergence_loops(sources, weights, gain);
   const std::int64_t height = sources.size(2), width = sources.size(3);
   const auto flow = [&](std::int64_t dim, std::int64_t n) {
     const at::Tensor step = sources.narrow(dim, 1, n - 1) - sources.narrow(dim, 0, n - 1);
@@ -109,12 +114,19 @@ at::Tensor weighted_divergence(const at::Tensor& sources, const at::Tensor& weig
 at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& rule, double adaptation) {
   const at::Tensor& sources = evidence.clean;
   const auto count = static_cast<std::size_t>(sources.size(0));
-  Past next{past_.numbers, sources.sizes().vec(), at::adaptive_avg_pool2d(sources, {16, 16})};
-  const bool is_first = past_.shape != next.shape || is_cut(next.thumbnails, past_.thumbnails);
+  const at::Tensor thumbnails = at::adaptive_avg_pool2d(sources, {16, 16});
+  const bool has_past = adaptation < 1 && past_.rule == rule && past_.shape == sources.sizes() &&
+                        !is_cut(thumbnails, past_.thumbnails);
+  Past next = has_past ? past_ : Past{};
+  next.rule = rule;
+  next.shape = sources.sizes().vec();
+  next.thumbnails = thumbnails;
+  const SceneChange change = next.scene.follow(sources, rule.still_share);
   GlobalNumbers& numbers = next.numbers;
-  numbers.source_mean.resize(count);
+  const double shift = follow_light(numbers, change.shift);
+  const double share = has_past ? std::lerp(adaptation, 1, change.renewal) : 1;
   const auto update = [&](double& mean, double now) {
-    mean = is_first ? now : std::lerp(mean, now, adaptation);
+    mean = share == 1 ? now : std::lerp(mean, now, share);
   };
 
   // In float64: float32 sums depend on the count of threads, and a last digit of these decides how a pixel of
@@ -125,7 +137,10 @@ at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& ru
     update(numbers.source_mean[k], means.const_data_ptr<double>()[k]);
     level += numbers.source_mean[k] / static_cast<double>(count);
   }
-  const at::Tensor heat = heat_of(sources), weights = gradient_weights(evidence, heat, rule);
+  const at::Tensor heat = heat_of(sources);
+  at::Tensor weights = gradient_weights(evidence, heat, rule);
+  if (has_past) weights = mean_over_time(next.weights, weights, change);
+  next.weights = weights;
   at::Tensor base = summed_base(sources, numbers.source_mean, weights, rule)
                         .add_(heat.amax(0, true).clamp_min_(0), rule.hot_base);
   const at::Tensor precise = base.to(at::kDouble);
@@ -139,7 +154,9 @@ at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& ru
   const ToneRange tone = tone_range(solution);
   update(numbers.tone.dark, tone.dark);
   update(numbers.tone.bright, tone.bright);
-  const at::Tensor fused = fit_tone(solution, numbers.tone);
+  at::Tensor fused = fit_tone(solution, numbers.tone);
+  if (has_past) fused = mean_over_time(next.fused, fused, change, shift);
+  next.fused = fused;
   // What isn't finite is an error for the Fuser to report, and no past.
   if (std::isfinite(fused.sum().item<double>())) past_ = std::move(next);
   return fused;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/fusion/poisson.h"
+#include "core/fusion/temporal.h"
 #include "core/fusion/tone.h"
 
 namespace digfusion {
@@ -35,6 +36,8 @@ struct GradientRule {
   double base_radius = 16;    ///< σ of the weights' blur for that, pixels
   double screening = 0.003;   ///< μ
   int cycles = 2;             ///< of multigrid
+  double still_share = 0.02;  ///< of a new frame in weights and picture where nothing moves; 1 for no past
+  bool operator==(const GradientRule&) const = default;
 };
 
 /// The numbers of a picture that reach every pixel. In a video they are averaged over time; else small
@@ -49,8 +52,8 @@ struct GlobalNumbers {
 class GradientFusion {
  public:
   /// Evidence for K ≥ 2 sources → [1,1,H,W] within -1..1. `adaptation` in 0..1 is the share of this picture
-  /// in the global numbers' means over time. There is no past, and the share is 1, for the first picture,
-  /// after reset(), when size or count of the sources change, and at a cut.
+  /// in the global numbers' means over time. There is no past for the first picture, after reset(), when the
+  /// rule or size or count of the sources change, at a cut, and with an adaptation of 1.
   at::Tensor fuse(const Evidence& evidence, const GradientRule& rule, double adaptation);
 
   void reset() { past_ = {}; }
@@ -58,6 +61,9 @@ class GradientFusion {
  private:
   struct Past {
     GlobalNumbers numbers;
+    GradientRule rule;
+    SceneMemory scene;
+    at::Tensor weights, fused;  // means over time
     std::vector<std::int64_t> shape;
     at::Tensor thumbnails;
   };

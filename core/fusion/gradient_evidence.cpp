@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/gradient_evidence.h"
 
+#include <cmath>
 #include <string>
 #include <vector>
 
+#include "core/denoiser/gradient_student.h"
+#include "core/diffusion/steps.h"
 #include "core/fusion/method.h"
+#include "core/fusion/noise_levels.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -26,16 +30,7 @@ class ScaleSpace : public EvidenceMaker {
 
 class StudentEvidence : public EvidenceMaker {
  public:
-  explicit StudentEvidence(std::shared_ptr<const Student> student) : student_(std::move(student)) {
-    const std::vector<int>& trained = student_->timesteps();
-    for (std::size_t i = 0; i < trained.size(); ++i)
-      if (trained[i] <= evidence_timesteps[0]) levels_.push_back(static_cast<std::int64_t>(i));
-    if (levels_.empty())
-      throw Error(
-          ErrorCode::invalid_argument,
-          "parameter student: method=gradient needs a student that was trained for a noise level of " +
-              std::to_string(evidence_timesteps[0]) + " or less; give another, or evidence=teacher");
-  }
+  explicit StudentEvidence(std::shared_ptr<const GradientStudent> student) : student_(std::move(student)) {}
 
   void check(const Parameters& p) const override {
     if (p.distance != Distance::l2)
@@ -45,19 +40,18 @@ class StudentEvidence : public EvidenceMaker {
           "l2, or evidence=teacher, or another method");
   }
 
-  Evidence gather(const at::Tensor& sources, const Parameters&, const NoiseField&) override {
-    const at::Tensor errors = student_->estimate(sources).error;
+  Evidence gather(const at::Tensor& sources, const Parameters& p, const NoiseField&) override {
+    const GradientEstimates estimates = student_->estimate(sources, levels_.of(sources, p));
     evaluations_ = static_cast<std::uint64_t>(sources.size(0));
-    std::vector<at::Tensor> chosen;
-    for (const std::int64_t level : levels_) chosen.push_back(errors.select(1, level));
-    return {sources, at::stack(chosen, 1)};
+    return {estimates.clean, estimates.error};
   }
+  void reset() override { levels_.reset(); }
   std::int64_t multiple() const override { return student_->multiple(); }
   std::uint64_t evaluations() const override { return evaluations_; }
 
  private:
-  std::shared_ptr<const Student> student_;
-  std::vector<std::int64_t> levels_;
+  std::shared_ptr<const GradientStudent> student_;
+  NoiseLevels levels_;
   std::uint64_t evaluations_ = 0;
 };
 
@@ -74,16 +68,37 @@ class TeacherEvidence : public EvidenceMaker {
 
   Evidence gather(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     Evaluator evaluator(*denoiser_);
+    const at::Tensor clean = without_noise(evaluator, sources, levels_.of(sources, p));
     const at::Tensor distance =
-        estimate_levels(evaluator, sources, evidence_timesteps, p.distance, p.draws, noise).distance;
+        estimate_levels(evaluator, clean, evidence_timesteps, p.distance, p.draws, noise).distance;
     evaluations_ = evaluator.evaluations();
-    return {sources, distance.squeeze(2).transpose(0, 1)};
+    return {clean, distance.squeeze(2).transpose(0, 1)};
   }
+  void reset() override { levels_.reset(); }
   std::int64_t multiple() const override { return denoiser_->multiple(); }
   std::uint64_t evaluations() const override { return evaluations_; }
 
  private:
+  /// A picture with noise of σ is x_t/√ᾱ_t of the picture without it, at the timestep whose noise is σ; a
+  /// column pattern is taken for white noise.
+  at::Tensor without_noise(Evaluator& evaluator, const at::Tensor& sources,
+                           const std::vector<NoiseLevel>& levels) const {
+    at::Tensor clean = sources;
+    for (std::size_t k = 0; k < levels.size(); ++k) {
+      if (levels[k].total() == 0) continue;
+      if (clean.is_same(sources)) clean = sources.clone();
+      const NoiseSchedule& schedule = denoiser_->schedule();
+      const int t = schedule.timestep_of(levels[k].total() / 127.5);
+      const double alpha_bar = schedule.alpha_bar[std::size_t(t)];
+      const at::Tensor xt = sources.narrow(0, std::int64_t(k), 1) * std::sqrt(alpha_bar);
+      clean.narrow(0, std::int64_t(k), 1)
+          .copy_(one_step_estimate(xt, evaluator.predict_noise(xt, {&t, 1}), alpha_bar).clamp_(-1, 1));
+    }
+    return clean;
+  }
+
   std::shared_ptr<const Denoiser> denoiser_;
+  NoiseLevels levels_;
   std::uint64_t evaluations_ = 0;
 };
 
@@ -96,7 +111,8 @@ std::unique_ptr<EvidenceMaker> make_evidence(const Parameters& p, at::Device dev
     case EvidenceSource::scale_space:
       return std::make_unique<ScaleSpace>();
     case EvidenceSource::student:
-      return std::make_unique<StudentEvidence>(open_student(std::string(p.student.view()), device, dtype));
+      return std::make_unique<StudentEvidence>(
+          open_gradient_student(std::string(p.student.view()), device, dtype));
     case EvidenceSource::teacher:
       return std::make_unique<TeacherEvidence>(denoiser_of(p, device, dtype));
   }

@@ -26,6 +26,8 @@ class EvidenceMaker {
   /// sources and noise as for FusionMethod::fuse().
   virtual Evidence gather(const at::Tensor& sources, const Parameters& parameters,
                           const NoiseField& noise) = 0;
+  /// Forgets the pictures before.
+  virtual void reset() {}
   /// As those of FusionMethod.
   virtual std::int64_t multiple() const { return 1; }
   virtual std::uint64_t evaluations() const { return 0; }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/gradient_method.h"
 
+#include <optional>
+
 #include "core/fusion/gradient.h"
 #include "core/fusion/gradient_evidence.h"
 #include "core/interface/error.h"
@@ -13,6 +15,7 @@ GradientRule rule_of(const Parameters& p) {
   rule.gain *= p.gradient_gain;
   rule.hot_base *= p.hot_targets;
   rule.hot_weight *= p.hot_targets;
+  rule.still_share = 1 - p.steadiness;
   return rule;
 }
 
@@ -23,15 +26,24 @@ class Gradient : public FusionMethod {
   void check(const Parameters& p) const override { maker_->check(p); }
 
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
+    // A picture made from other evidence has no past.
+    if (before_ &&
+        (p.noise != before_->noise || p.draws != before_->draws || p.distance != before_->distance))
+      reset();
+    before_ = p;
     return fusion_.fuse(maker_->gather(sources, p, noise), rule_of(p), p.adaptation);
   }
-  void reset() override { fusion_.reset(); }
+  void reset() override {
+    maker_->reset();
+    fusion_.reset();
+  }
   std::int64_t multiple() const override { return maker_->multiple(); }
   std::uint64_t evaluations() const override { return maker_->evaluations(); }
 
  private:
   std::unique_ptr<EvidenceMaker> maker_;
   GradientFusion fusion_;
+  std::optional<Parameters> before_;  ///< of the last picture
 };
 
 }  // namespace

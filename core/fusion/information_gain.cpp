@@ -113,16 +113,6 @@ LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
   return {sum.mean.div_(draws), sum.distance.div_(draws)};
 }
 
-at::Tensor box_filter(const at::Tensor& maps, int radius) {
-  if (radius == 0) return maps;
-  const auto shape = maps.sizes().vec();
-  const at::Tensor flat = maps.reshape({-1, 1, shape[shape.size() - 2], shape.back()});
-  const std::int64_t side = 2 * std::int64_t{radius} + 1;
-  // Averages of averages: exact, since the count of pixels at the border is a product too.
-  const at::Tensor rows = at::avg_pool2d(flat, {1, side}, 1, {0, radius}, false, false);
-  return at::avg_pool2d(rows, {side, 1}, 1, {radius, 0}, false, false).view(shape);
-}
-
 at::Tensor softmax_weights(const at::Tensor& gains, double temperature, Extent extent) {
   if (extent == Extent::global)
     return at::softmax(gains.mean({1, 2, 3}, true) * (1 / temperature), 0).expand_as(gains);

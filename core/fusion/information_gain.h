@@ -10,6 +10,7 @@
 #include <span>
 
 #include "core/denoiser/denoiser.h"
+#include "core/image/window_mean.h"
 #include "core/parameters/parameters.h"
 
 namespace digfusion {
@@ -56,9 +57,6 @@ struct LevelEstimates {
 LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
                                std::span<const int> timesteps, Distance distance, int draws,
                                const NoiseField& noise);
-
-/// Mean over (2r+1)×(2r+1) pixels, fewer at the border. maps [..., H, W], r ≥ 0.
-at::Tensor box_filter(const at::Tensor& maps, int radius);
 
 /// w_k = softmax_k(DIG_k/τ), equation (11). gains [K,1,H,W] → [K,1,H,W], Σ_k w_k = 1. `global` first reduces
 /// a map to its mean.

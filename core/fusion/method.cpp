@@ -136,7 +136,7 @@ NetworkKind network_of(const Parameters& p) {
   }
   switch (p.evidence) {
     case EvidenceSource::student:
-      return NetworkKind::student;
+      return NetworkKind::gradient_student;
     case EvidenceSource::teacher:
       return NetworkKind::denoiser;
     case EvidenceSource::gradient:
@@ -150,6 +150,8 @@ std::string model_in_use(const Parameters& p) {
   switch (network_of(p)) {
     case NetworkKind::student:
       return p.student.empty() ? embedded_model("student") : text(p.student);
+    case NetworkKind::gradient_student:
+      return p.student.empty() ? embedded_model("gradient-student") : text(p.student);
     case NetworkKind::denoiser:
       return p.model.empty() ? embedded_model("denoiser") : text(p.model);
     case NetworkKind::none:

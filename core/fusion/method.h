@@ -46,7 +46,7 @@ std::unique_ptr<FusionMethod> make_method(const Parameters& parameters, at::Devi
                                           at::ScalarType dtype);
 
 /// Which network make_method() opens for these parameters.
-enum class NetworkKind { none, denoiser, student };
+enum class NetworkKind { none, denoiser, student, gradient_student };
 NetworkKind network_of(const Parameters& parameters);
 
 /// The file that make_method() reads for these parameters; empty for none.

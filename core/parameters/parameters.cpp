@@ -164,9 +164,11 @@ constexpr ParameterSpec table[] = {
         "JSON file of the arguments that guided-diffusion's create_model had for the model; "
         "empty for NAME.json beside NAME.pt, or else what the tensors show",
         ready),
-    row<&P::student>("student", "Student file",
-                     "Weights of the amortised student, a safetensors file; empty for the embedded one",
-                     ready),
+    row<&P::student>(
+        "student", "Student file",
+        "Weights of the student of method=amortised or method=gradient, a safetensors file; empty for "
+        "the embedded one of that method",
+        ready),
     row<&P::channels>("channels", "Channels", "What of a colour picture is fused", ready, channels),
     row<&P::device>("device", "Device",
                     "Where to compute: auto (CUDA where it works, else the CPU), cpu, cuda or cuda:N", ready),
@@ -237,6 +239,12 @@ constexpr ParameterSpec table[] = {
     row<&P::evidence>("evidence", "Evidence",
                       "What the weights of method=gradient come from, beside gradient energy", ready,
                       evidences),
+    row<&P::noise>("noise", "Noise",
+                   "Standard deviation of the sources' noise in 0..255 units, which method=gradient takes "
+                   "away (evidence=student or teacher): auto (estimated from each stream), 0 for none, or a "
+                   "number for all sources or, with commas between, for each, visible first; 10+4 is white "
+                   "noise of 10 and a column pattern of 4",
+                   playing),
     row<&P::gradient_gain>("gradient-gain", "Gradient gain",
                            "What method=gradient multiplies the chosen gradients by: above 1 is crisper and "
                            "adds artefacts",
@@ -245,6 +253,11 @@ constexpr ParameterSpec table[] = {
                          "How strongly method=gradient lifts what is warmer than its surroundings; 0 for "
                          "not at all",
                          playing, 0, 4),
+    row<&P::steadiness>(
+        "steadiness", "Steadiness",
+        "Share of the frames before in the picture of method=gradient where nothing moves; 0 for "
+        "none",
+        playing, 0, 0.99),
     row<&P::adaptation>("adaptation", "Adaptation",
                         "Share of a new frame in the means over time of the numbers by which method=gradient "
                         "sets brightness and contrast; 1 for each frame by itself",
@@ -340,6 +353,9 @@ std::optional<std::string> check(const ParameterSpec& spec, const Value& value) 
   } else if (std::string_view(spec.name) == "levels") {
     const auto levels = parse_levels(std::get<std::string>(value));
     if (const auto* message = std::get_if<std::string>(&levels)) return *message;
+  } else if (std::string_view(spec.name) == "noise") {
+    const auto noise = parse_noise(std::get<std::string>(value));
+    if (const auto* message = std::get_if<std::string>(&noise)) return *message;
   }
   return {};
 }
@@ -441,6 +457,33 @@ std::variant<Levels, std::string> parse_levels(std::string_view text) {
     if (*stop != ',') return message();
     at = stop + 1;
   }
+}
+
+std::variant<NoiseSetting, std::string> parse_noise(std::string_view text) {
+  constexpr double most = 127;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  const auto level = [&](double& value) {
+    const auto [stop, error] = std::from_chars(at, end, value);
+    at = stop;
+    return error == std::errc() && value >= 0 && value <= most;
+  };
+  NoiseSetting setting;
+  while (setting.count < int(std::size(setting.source))) {
+    NoiseSetting::Source& source = setting.source[setting.count++];
+    if (std::string_view(at, end).starts_with("auto")) {
+      at += 4;
+    } else {
+      source.automatic = false;
+      if (!level(source.white)) break;
+      if (at < end && *at == '+' && !level((++at, source.column))) break;
+    }
+    if (at == end) return setting;
+    if (*at++ != ',') break;
+  }
+  return "parameter noise: " + quoted(text) + " is not allowed; give auto, or 0 to " + number(most) +
+         ", one for all sources or up to " + std::to_string(std::size(setting.source)) +
+         " with commas between, each with its column noise where it has some, such as 20,10+4";
 }
 
 const char* name_of(std::string_view parameter, int value) {

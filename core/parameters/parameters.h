@@ -109,8 +109,10 @@ struct Parameters {
   Base base = Base::maximum;
   BandWeights band_weights = BandWeights::separate;
   EvidenceSource evidence = EvidenceSource::student;
+  Word noise = Word("auto");
   double gradient_gain = 1.0;
   double hot_targets = 1.0;
+  double steadiness = 0.98;
   double adaptation = 0.05;
   double contrast = 1.0;
 
@@ -194,6 +196,21 @@ struct Levels {
   int timestep[16] = {};
 };
 std::variant<Levels, std::string> parse_levels(std::string_view text);
+
+/// The parsed `noise`: what is known of each source's noise, in 0..255 units; or a message. Sources beyond
+/// the last have the last one's.
+struct NoiseSetting {
+  struct Source {
+    bool automatic = true;         ///< estimated from the picture
+    double white = 0, column = 0;  ///< otherwise: standard deviations, as NoiseLevel's
+  };
+  int count = 0;
+  Source source[8];
+  const Source& of(std::size_t k) const {
+    return source[k < std::size_t(count) ? k : std::size_t(count - 1)];
+  }
+};
+std::variant<NoiseSetting, std::string> parse_noise(std::string_view text);
 
 /// Nick of an enumeration's value, from the table: name_of("method", int(Method::guided)) is "guided".
 const char* name_of(std::string_view parameter, int value);

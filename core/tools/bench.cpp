@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/tools/bench_measure.h"
+#include "core/tools/bench_peers.h"
 #include "core/tools/bench_report.h"
 #include "core/tools/commands.h"
 #include "core/tools/console.h"
@@ -20,7 +21,7 @@ struct Options {
   std::vector<std::string> sizes = {"640x480"}, runs = {""};
   int frames = 100;
   double seconds = 10;
-  bool no_element = false;
+  bool no_element = false, peers = false;
   std::string markdown;
   tools::ParameterOptions fusion;
 };
@@ -54,6 +55,7 @@ void bench(const Options& options) {
   const tools::BenchLength length{options.frames, options.seconds};
   bool element_wanted = !options.no_element;
   std::vector<tools::BenchResult> results;
+  std::vector<tools::PeerResult> peers;
   for (const Size& size : sizes) {
     std::vector<tools::BenchFrame> frames = tools::bench_frames(size.width, size.height, 4);
     for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -79,10 +81,14 @@ void bench(const Options& options) {
         element_wanted = false;
       }
     }
+    if (!options.peers) continue;
+    std::fprintf(stderr, "%s: peers\n", results.back().size().c_str());
+    for (tools::PeerTime& time : tools::measure_peers(base, size.width, size.height, options.seconds))
+      peers.push_back({results.back().size(), std::move(time)});
   }
-  tools::print(tools::bench_tables(results));
+  tools::print(tools::bench_tables(results, peers));
   if (options.markdown.empty()) return;
-  const std::string page = tools::bench_page(results, machine, base.threads);
+  const std::string page = tools::bench_page(results, peers, machine, base.threads);
   tools::write_file(options.markdown, page.data(), page.size());
 }
 
@@ -110,6 +116,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   command->add_flag("--no-element", options->no_element, "Leave the element in its pipeline out");
+  command->add_flag("--peers", options->peers, "Time learned fusion networks of others in the same run");
   command->add_option("--markdown", options->markdown, "Write the page docs/performance.md to this file")
       ->type_name("FILE");
   command->callback([options, &exit_code] {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/tools/bench_measure.h"
-#include "core/fusion/method.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -13,7 +12,9 @@
 #include <system_error>
 
 #include "core/device/device.h"
+#include "core/fusion/method.h"
 #include "core/interface/stages.h"
+#include "core/tools/median_time.h"
 #include "core/tools/subprocess.h"
 
 namespace fs = std::filesystem;
@@ -49,23 +50,6 @@ Image i420_image(std::vector<std::uint8_t>& bytes, int width, int height) {
 
 void require(const Status& status) {
   if (!status.ok()) throw std::runtime_error(status.message);
-}
-
-/// Median milliseconds of calls of `evaluate`, which returns a tensor, over `seconds` and three calls at
-/// least.
-template <class Function>
-double median_ms(double seconds, const Function& evaluate) {
-  // Waiting for the result's first number is waiting for a GPU, too.
-  const auto run = [&] { (void)evaluate().as_strided({}, {}).template item<float>(); };
-  run();  // chooses kernels, packs weights
-  std::vector<double> times;
-  Stopwatch watch;
-  for (double total = 0; total < seconds * 1e3 || times.size() < 3; total += times.back()) {
-    run();
-    times.push_back(watch.lap());
-  }
-  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
-  return times[times.size() / 2];
 }
 
 fs::path element_program() {
@@ -133,6 +117,16 @@ NetworkTimes measure_network(const Parameters& parameters, int width, int height
     const at::Tensor x = pictures(times.batch, student->multiple());
     times.gflop = 2e-9 * times.batch * student->multiply_adds(x.size(2), x.size(3));
     times.milliseconds = median_ms(seconds / 2, [&] { return student->estimate(x).mean; });
+    convolutions = student->convolutions(x.size(2), x.size(3));
+  } else if (network_of(parameters) == NetworkKind::gradient_student) {
+    const auto student =
+        open_gradient_student(std::string(parameters.student.view()), choice.device, choice.network);
+    times.batch = 2;
+    const at::Tensor x = pictures(times.batch, student->multiple());
+    // The longer way: with noise to be taken away, in both pictures.
+    const NoiseLevel noise[] = {{10, 0}, {10, 0}};
+    times.gflop = 2e-9 * times.batch * student->multiply_adds(x.size(2), x.size(3), true);
+    times.milliseconds = median_ms(seconds / 2, [&] { return student->estimate(x, noise).clean; });
     convolutions = student->convolutions(x.size(2), x.size(3));
   } else {
     const auto denoiser = denoiser_of(parameters, choice.device, choice.network);

@@ -3,6 +3,7 @@
 
 #include <torch/version.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -61,6 +62,22 @@ std::string convolutions_table(const std::vector<BenchResult>& results) {
   return markdown_table(rows);
 }
 
+/// Each beside the first run of its size.
+std::string peers_table(const std::vector<BenchResult>& results, const std::vector<PeerResult>& peers) {
+  std::vector<Row> rows = {
+      {"network", "size", "parameters", "GFLOP", "ms", "GFLOP/s", "times our first run"}};
+  for (const PeerResult& peer : peers) {
+    const auto ours = std::find_if(results.begin(), results.end(),
+                                   [&](const BenchResult& r) { return r.size() == peer.size; });
+    const PeerTime& t = peer.time;
+    rows.push_back({t.name + " (" + t.source + ")", peer.size, number_text(t.parameters, 0),
+                    number_text(t.gflop, 1), ms(t.milliseconds),
+                    number_text(t.gflop / t.milliseconds * 1e3, 0),
+                    number_text(t.milliseconds * ours->core.frames_per_second / 1e3, 1)});
+  }
+  return markdown_table(rows);
+}
+
 // The different values of a text over all results: "cpu", or "denoiser.safetensors, student.safetensors".
 template <class Function>
 std::string all_of(const std::vector<BenchResult>& results, const Function& text_of) {
@@ -77,11 +94,13 @@ std::string name_of_run(const BenchResult& result) {
   return result.settings.empty() ? "defaults" : result.settings;
 }
 
-std::string bench_tables(const std::vector<BenchResult>& results) {
-  return frames_table(results) + "\n" + networks_table(results) + "\n" + convolutions_table(results);
+std::string bench_tables(const std::vector<BenchResult>& results, const std::vector<PeerResult>& peers) {
+  return frames_table(results) + "\n" + networks_table(results) + "\n" + convolutions_table(results) +
+         (peers.empty() ? "" : "\n" + peers_table(results, peers));
 }
 
-std::string bench_page(const std::vector<BenchResult>& results, const Machine& machine, int threads) {
+std::string bench_page(const std::vector<BenchResult>& results, const std::vector<PeerResult>& peers,
+                       const Machine& machine, int threads) {
   std::string page =
       "# Performance\n\nMade by `digfusion bench --markdown`; run it on your machine for its figures.\n\n";
   const auto item = [&](const std::string& name, const std::string& value) {
@@ -125,6 +144,14 @@ std::string bench_page(const std::vector<BenchResult>& results, const Machine& m
       "same\n"
       "precision.\n\n" +
       convolutions_table(results);
+  if (!peers.empty())
+    page +=
+        "\n## Networks of others\n\n"
+        "Learned fusion networks from the layer tables of their papers, with random weights, on the same "
+        "device in the\nsame precision: milliseconds for one fused picture, without reading and writing it, "
+        "and "
+        "how many times as long\nthat is as a whole frame of the first run.\n\n" +
+        peers_table(results, peers);
   return page;
 }
 

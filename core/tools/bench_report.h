@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/tools/bench_measure.h"
+#include "core/tools/bench_peers.h"
 #include "core/tools/machine.h"
 
 namespace digfusion::tools {
@@ -30,13 +31,19 @@ struct BenchResult {
   }
 };
 
+struct PeerResult {
+  std::string size;  ///< BenchResult::size()
+  PeerTime time;
+};
+
 /// "defaults" where nothing is set.
 std::string name_of_run(const BenchResult& result);
 
-/// The three tables: frames, networks, convolutions.
-std::string bench_tables(const std::vector<BenchResult>& results);
+/// The tables: frames, networks, convolutions, and peers where there are any.
+std::string bench_tables(const std::vector<BenchResult>& results, const std::vector<PeerResult>& peers);
 
 /// docs/performance.md: where, when and how it was measured, what the columns mean, and the tables.
-std::string bench_page(const std::vector<BenchResult>& results, const Machine& machine, int threads);
+std::string bench_page(const std::vector<BenchResult>& results, const std::vector<PeerResult>& peers,
+                       const Machine& machine, int threads);
 
 }  // namespace digfusion::tools

@@ -42,11 +42,6 @@ cv::Mat as_luma(const at::Tensor& picture, const cv::Mat& like) {
   return cv::Mat(like.rows, like.cols, CV_64F, luma.data_ptr<double>()).clone();
 }
 
-double psnr(const cv::Mat& a, const cv::Mat& b) {
-  const double mse = cv::norm(a, b, cv::NORM_L2SQR) / double(a.total());
-  return 10 * std::log10(255 * 255 / std::max(mse, 1e-10));
-}
-
 /// One evaluation at the timestep whose noise is nearest to sigma (of 255); noisy is CV_64F on 0..255.
 cv::Mat denoise(const Denoiser& denoiser, const cv::Mat& noisy, double sigma) {
   const int t = denoiser.schedule().timestep_of(sigma / 127.5);
@@ -84,13 +79,14 @@ void evaluate(const Options& o, const std::vector<tools::PictureSet>& sets, cons
   for (std::size_t i = 0; i < sets.size(); i += std::size_t(o.every), ++count) {
     const cv::Mat clean = tools::luma(tools::read_picture(sets[i].files[0]));
     const cv::Mat noisy = clean + noise_of(level, clean.size(), rng);
-    std::vector<double> figures = {psnr(noisy, clean), psnr(non_local_means(noisy, level.total()), clean),
-                                   psnr(denoise(denoiser, noisy, level.total()), clean)};
+    std::vector<double> figures = {cv::PSNR(noisy, clean),
+                                   cv::PSNR(non_local_means(noisy, level.total()), clean),
+                                   cv::PSNR(denoise(denoiser, noisy, level.total()), clean)};
     if (student) {
       const NoiseLevel found = estimate_noise(as_tensor(noisy));
       figures.insert(figures.end(),
-                     {psnr(denoise(*student, noisy, level), clean),
-                      psnr(denoise(*student, noisy, found), clean), found.white, found.column});
+                     {cv::PSNR(denoise(*student, noisy, level), clean),
+                      cv::PSNR(denoise(*student, noisy, found), clean), found.white, found.column});
     }
     for (std::size_t k = 0; k < figures.size(); ++k) sums[k] += figures[k];
   }

@@ -152,7 +152,8 @@ void add_info_command(CLI::App& app, int& exit_code) {
   command->add_flag("--json", options->json, "As JSON: an array with an object for each model");
   command->callback([options, &exit_code] {
     std::vector<std::string> files = options->files;
-    if (files.empty()) files = {embedded_model("denoiser"), embedded_model("student")};
+    if (files.empty()) files = {embedded_model("denoiser"), embedded_model("student"),
+                                    embedded_model("gradient-student")};
     Json models = Json::array();
     for (const std::string& file : files) models.push_back(describe(file, options->config));
     std::string text;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/tools/parameter_options.h"
 
+#include <algorithm>
 #include <sstream>
 #include <string_view>
 
@@ -25,9 +26,10 @@ std::string description_of(const ParameterSpec& spec) {
 
 }  // namespace
 
-ParameterOptions::ParameterOptions(CLI::App& command) {
+ParameterOptions::ParameterOptions(CLI::App& command, std::initializer_list<std::string_view> taken) {
   given_.reserve(parameter_table().size());
   for (const ParameterSpec& spec : parameter_table()) {
+    if (std::find(taken.begin(), taken.end(), spec.name) != taken.end()) continue;
     Given& row = given_.emplace_back();
     row.spec = &spec;
     row.option = command.add_option(std::string("--") + spec.name, row.text, description_of(spec));

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/parameters/parameters.h"
@@ -14,8 +16,9 @@ namespace digfusion::tools {
 
 class ParameterOptions {
  public:
-  /// Adds an option `--NAME` for every row of parameter_table() to `command`, which must not outlive this.
-  explicit ParameterOptions(CLI::App& command);
+  /// Adds an option `--NAME` for every row of parameter_table() to `command`, which must not outlive this;
+  /// but for the names of `taken`, options of the command's own.
+  explicit ParameterOptions(CLI::App& command, std::initializer_list<std::string_view> taken = {});
   ParameterOptions(const ParameterOptions&) = delete;
   ParameterOptions& operator=(const ParameterOptions&) = delete;
 

@@ -46,11 +46,6 @@ cv::Mat denoised(const cv::Mat& noisy, double sigma) {
   return result;
 }
 
-double psnr(const cv::Mat& a, const cv::Mat& b) {
-  const double error = cv::norm(a, b, cv::NORM_L2SQR) / static_cast<double>(a.total());
-  return 10 * std::log10(255 * 255 / std::max(error, 1e-10));
-}
-
 /// One picture of one method.
 struct Scored {
   std::string picture;
@@ -116,7 +111,7 @@ class Ranking {
       Scored& entry = scored_[m].pictures.emplace_back(scored(pair.stem, luma(fused), clean));
       if (!options_.noise) continue;
       const cv::Mat own = luma(fusers_[m]->fuse(clean));
-      entry.clean_psnr = psnr(luma(fused), own);
+      entry.clean_psnr = cv::PSNR(luma(fused), own);
       entry.clean_ssim = metrics::structural_similarity(luma(fused), own);
     }
     for (std::size_t b = 0; b < metrics::baselines.size(); ++b)

@@ -45,7 +45,8 @@ void add_train_command(CLI::App& app, int& exit_code) {
     command->add_option("--checkpoint", options->checkpoint,
                         "File for the whole state; empty: OUTPUT.checkpoint");
     command->add_flag("--resume", options->resume, "Go on from the checkpoint where there is one");
-    command->add_option("--start", options->start, "Weights to start from; empty: random ones");
+    command->add_option("--start", options->start,
+                        "Model to start from: all weights of the same name and shape; empty: random ones");
     command->add_option("--steps", options->steps, "Steps in all");
     command->add_option("--seed", options->seed, "Seed of everything random");
     command->add_option("--batch", options->batch, "Patches a step");

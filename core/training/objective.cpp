@@ -117,7 +117,7 @@ class StudentObjective : public Objective {
   std::shared_ptr<const Denoiser> teacher_;
 };
 
-/// The noise that was added, in units of its own strength, so that every level counts; and the error maps as
+/// The clean picture, weighted as EDM does, so that every level counts; and the error maps as
 /// StudentObjective's, for the first pictures of a batch only: the teacher costs more than the student.
 class GradientStudentObjective : public Objective {
  public:
@@ -140,10 +140,9 @@ class GradientStudentObjective : public Objective {
     at::Tensor loss = at::zeros({});
     for (std::size_t row = 0; row < noisy.size(); ++row) {
       const std::int64_t i = noisy[row];
-      const double told = made.level[std::size_t(i)].total() / 127.5;
-      const at::Tensor truth = made.noisy[i] - made.clean[i];
-      const double strength = truth.square().mean().sqrt().item<double>();
-      loss = loss + (out.noise[std::int64_t(row)] * (told / strength) - truth / strength).square().mean();
+      const double strength = (made.noisy[i] - made.clean[i]).square().mean().item<double>();
+      const double weight = 1 / strength + 127.5 * 127.5 / (fine_structure * fine_structure);
+      loss = loss + (out.clean[std::int64_t(row)] - made.clean[i]).square().mean() * weight;
     }
     loss = loss / double(batch);
 
@@ -181,9 +180,8 @@ class GradientStudentObjective : public Objective {
     for (int i = 0; i < 3; ++i) {
       const std::vector<NoiseLevel> level(all.size(), NoiseLevel{validation_sigmas[i], 0});
       const at::Tensor noisy = held_out_ + validation_noise(held_out_, i);
-      const at::Tensor noise =
-          gradient_student_forward(config_, weights, noisy, level, timesteps_, all).noise;
-      psnr[i] = psnr_of(noisy - noise * (validation_sigmas[i] / 127.5), held_out_);
+      psnr[i] =
+          psnr_of(gradient_student_forward(config_, weights, noisy, level, timesteps_, all).clean, held_out_);
     }
   }
 

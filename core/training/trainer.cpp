@@ -109,9 +109,17 @@ void train(const TrainingOptions& o, const std::function<bool(const TrainingProg
   std::string record_before;
   if (!o.start.empty()) {
     ModelFile model = read_model_file(o.start, o.target);
-    if (model.config != config || model.timesteps != timesteps)
-      throw Error(ErrorCode::model, "model file " + o.start + ": its network isn't the one to be trained");
-    for (auto& [name, w] : weights) w.copy_(model.weights.at(name));
+    // What the two networks have in common; the rest stays as initialised.
+    bool any = false;
+    for (auto& [name, w] : weights)
+      if (const auto found = model.weights.find(name);
+          found != model.weights.end() && found->second.sizes() == w.sizes()) {
+        w.copy_(found->second);
+        any = true;
+      }
+    if (!any || model.timesteps != timesteps)
+      throw Error(ErrorCode::model,
+                  "model file " + o.start + ": its network has nothing in common with the one to be trained");
     record_before = model.training;
   }
   Adam adam(std::move(weights), o.average);

@@ -59,6 +59,7 @@ std::vector<std::string> other_values(const ParameterSpec& spec) {
     return nicks;
   }
   if (std::string_view(spec.name) == "levels") return {"900,30,1"};
+  if (std::string_view(spec.name) == "noise") return {"0", "20,10+4"};
   if (spec.is_text()) return {"some text", ""};
   if (spec.is_integer())
     return {std::to_string(static_cast<gint64>(spec.minimum)),

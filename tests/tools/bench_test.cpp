@@ -31,7 +31,7 @@ TEST_F(Bench, PrintsStagesNetworkAndElementAndWritesThePage) {
   const std::string page = read_text(at("performance.md"));
   for (const char* part :
        {"# Performance", "- processor: ", "- device: cpu\n", "- precision of the networks: float32\n",
-        "- models: denoiser.safetensors, student.safetensors\n", "- LibTorch: 2.", "- date: 20"})
+        "- models: denoiser.safetensors, gradient-student.safetensors\n", "- LibTorch: 2.", "- date: 20"})
     expect_part(page, part);
   EXPECT_TRUE(std::regex_search(page, row));
 }

@@ -73,20 +73,22 @@ TEST_F(Commands, ParametersAsTextNameEveryDefault) {
     expect_part(result.out, std::string(spec.name) + "=" + to_text(spec, spec.default_value()) + "  (");
 }
 
-TEST_F(Commands, InfoShowsBothEmbeddedModels) {
+TEST_F(Commands, InfoShowsTheEmbeddedModels) {
   const ProcessResult text = digfusion({"info"});
   expect_success(text);
   for (const char* part :
        {"denoiser.safetensors", "student.safetensors", "U-Net: 32, 64, 96 channels", "multiply-adds",
-        "G for 640x480", "timesteps       [500,200,60,15]", "file size", "training", "steps"})
+        "G for 640x480", "timesteps       [500,200,60,15]", "gradient-student.safetensors",
+        "timesteps       [200,60,15]", "file size", "training", "steps"})
     expect_part(text.out, part);
 
   const ProcessResult result = digfusion({"info", "--json"});
   expect_success(result);
   const Json models = Json::parse(result.out);
-  ASSERT_EQ(models.size(), 2u);
+  ASSERT_EQ(models.size(), 3u);
   EXPECT_EQ(models[0]["kind"], "denoiser");
   EXPECT_EQ(models[1]["kind"], "student");
+  EXPECT_EQ(models[2]["kind"], "gradient-student");
   for (const Json& model : models) {
     const std::string file = model["file"];
     EXPECT_EQ(model["bytes"], fs::file_size(file));

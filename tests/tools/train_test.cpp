@@ -95,13 +95,13 @@ TEST_F(Train, MakesAStudentThatFuseAndInfoTake) {
 
   const ProcessResult fused =
       digfusion({"fuse", "--visible", write("v.png", picture(1)), "--infrared", write("i.png", picture(2)),
-                 "--output", at("f.png"), "--student", file});
+                 "--output", at("f.png"), "--method", "amortised", "--student", file});
   expect_success(fused);
   expect_part(fused.out, file);
   EXPECT_EQ(read_picture(at("f.png")).size(), cv::Size(64, 48));
 }
 
-TEST_F(Train, MakesAGradientStudentThatInfoAndEvaluateTake) {
+TEST_F(Train, MakesAGradientStudentThatFuseInfoAndEvaluateTake) {
   const std::string file = at("gradient-student.safetensors");
   const ProcessResult trained =
       digfusion(toy("gradient-student", file, {"--steps", "2", "--levels", "200,20"}));
@@ -109,7 +109,11 @@ TEST_F(Train, MakesAGradientStudentThatInfoAndEvaluateTake) {
   const auto models = nlohmann::json::parse(digfusion({"info", "--json", file}).out);
   EXPECT_EQ(models[0]["kind"], "gradient-student");
   EXPECT_EQ(models[0]["timesteps"], nlohmann::json({200, 20}));
-  write("photos/a.png", picture(1));
+  const ProcessResult fused =
+      digfusion({"fuse", "--visible", write("photos/a.png", picture(1)), "--infrared",
+                 write("i.png", picture(2)), "--output", at("f.png"), "--student", file});
+  expect_success(fused);
+  expect_part(fused.out, file);
   const ProcessResult evaluated = digfusion({"evaluate", "--pictures", at("photos"), "--gradient-student",
                                              file, "--sigma", "20", "--column", "8", "--draws", "1"});
   expect_success(evaluated);

@@ -37,11 +37,12 @@ class TinyFuser : public testing::Test {
   TinyFuser() {
     write_model_file(folder.path / "denoiser", tiny_denoiser());
     write_model_file(folder.path / "student", tiny_student());
+    write_model_file(folder.path / "gradient-student", tiny_gradient_student());
   }
   Parameters tiny_parameters(Method method) const {
     Parameters p = small_parameters(method);
     p.model = Path((folder.path / "denoiser").string());
-    p.student = Path((folder.path / "student").string());
+    p.student = Path((folder.path / (method == Method::gradient ? "gradient-student" : "student")).string());
     return p;
   }
   const TemporaryFolder folder;
@@ -172,8 +173,9 @@ TEST_F(TinyFuser, TakesTheEvidenceFromWhereItIsTold) {
   std::vector<at::Tensor> fused;
   for (const auto& [evidence, evaluations, model] :
        {std::tuple(EvidenceSource::gradient, 0u, ""), std::tuple(EvidenceSource::scale_space, 0u, ""),
-        std::tuple(EvidenceSource::student, 2u, "student"),
-        std::tuple(EvidenceSource::teacher, 3u * 2 * 2, "denoiser")}) {  // levels × sources × draws
+        std::tuple(EvidenceSource::student, 2u, "gradient-student"),
+        // The noise of each source, then levels × sources × draws.
+        std::tuple(EvidenceSource::teacher, 2u + 3 * 2 * 2, "denoiser")}) {
     p.evidence = evidence;
     Fuser fuser(p, [](const std::string&) {});
     fused.push_back(fuser.fuse(sources));

@@ -146,18 +146,10 @@ TEST(Gradient, AStandingPictureStaysAndAFrameAloneHasNoPast) {
   EXPECT_TRUE(at::equal(fusion.fuse(plain(brighter), rule, 0.05), alone));
 }
 
-TEST(Gradient, BrightnessFollowsSlowlyButACutAtOnce) {
-  const at::Tensor dark = random_pictures(2, 48, 64, 3) * 0.4, bright = dark + 0.05;
-  const double after = fuse_alone(plain(bright)).mean().item<double>();
+TEST(Gradient, ACutAndAnotherSizeHaveNoPast) {
+  const at::Tensor dark = random_pictures(2, 48, 64, 3) * 0.4;
   GradientFusion fusion;
-  (void)fusion.fuse(plain(dark), rule, 0.1);
-  const auto distance = [&] {
-    return std::abs(fusion.fuse(plain(bright), rule, 0.1).mean().item<double>() - after);
-  };
-  const double first = distance();
-  EXPECT_GT(first, 0.01);
-  for (int i = 0; i < 80; ++i) (void)distance();
-  EXPECT_LT(distance(), 0.25 * first);
+  for (int i = 0; i < 3; ++i) (void)fusion.fuse(plain(dark + 0.02 * i), rule, 0.1);
   const at::Tensor other = -2 * dark;
   EXPECT_TRUE(at::equal(fusion.fuse(plain(other), rule, 0.1), fuse_alone(plain(other))));
   const at::Tensor larger = random_pictures(2, 50, 64, 7);

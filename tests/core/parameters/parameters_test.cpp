@@ -32,6 +32,8 @@ std::vector<Value> some_values(const ParameterSpec& spec) {
       values.emplace_back(limit);
   else if (std::string_view(spec.name) == "levels")
     values.emplace_back("999,1");
+  else if (std::string_view(spec.name) == "noise")
+    values.emplace_back("20,10.5+4");
   else
     values.emplace_back("some text/π");
   return values;
@@ -266,6 +268,30 @@ TEST(Parameters, LevelsFallStrictly) {
     ASSERT_TRUE(std::holds_alternative<std::string>(refused)) << text;
     EXPECT_NE(std::get<std::string>(refused).find("parameter levels: \"" + text + "\""), std::string::npos);
   }
+}
+
+TEST(Parameters, NoiseIsEstimatedOrGivenForEachSource) {
+  const auto parsed = [](const char* text) { return std::get<NoiseSetting>(parse_noise(text)); };
+  EXPECT_TRUE(parsed("auto").of(0).automatic);
+  EXPECT_TRUE(parsed("auto").of(5).automatic);
+  const NoiseSetting mixed = parsed("20,auto,0.5+8");
+  EXPECT_FALSE(mixed.of(0).automatic);
+  EXPECT_EQ(mixed.of(0).white, 20);
+  EXPECT_EQ(mixed.of(0).column, 0);
+  EXPECT_TRUE(mixed.of(1).automatic);
+  for (const std::size_t k : {2, 3, 30}) {  // the last counts for all that follow
+    EXPECT_EQ(mixed.of(k).white, 0.5);
+    EXPECT_EQ(mixed.of(k).column, 8);
+  }
+  for (const std::string text : {"", ",", "auto,", "automatic", "-1", "128", "20+", "+4", "20+-4", "20 ,10",
+                                 "x", "nan", "1,2,3,4,5,6,7,8,9", "20+4+4"}) {
+    const auto refused = parse_noise(text);
+    ASSERT_TRUE(std::holds_alternative<std::string>(refused)) << text;
+    EXPECT_NE(std::get<std::string>(refused).find("parameter noise: \"" + text + "\""), std::string::npos);
+  }
+  Parameters p;
+  p.noise = Word("loud");
+  EXPECT_NE(check(p).value_or("").find("parameter noise"), std::string::npos);
 }
 
 TEST(Parameters, NamesOfChoicesComeFromTheTable) {
