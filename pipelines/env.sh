@@ -6,6 +6,6 @@
 digfusion_build=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build
 export GST_PLUGIN_PATH=$digfusion_build/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 export PATH=$digfusion_build/core/tools:$PATH
-# LibTorch's threads spin while they wait, in the way of decoders and encoders on the same cores.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# LibTorch's threads otherwise spin for long while they wait, in the way of decoders and encoders on the same cores.
+[[ -n ${OMP_WAIT_POLICY:-} ]] || export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-5000}
 unset digfusion_build

@@ -7,6 +7,7 @@
 #include "core/fusion/gradient_loops.h"
 #include "core/fusion/information_gain.h"
 #include "core/fusion/tone.h"
+#include "core/image/resample.h"
 
 namespace digfusion {
 namespace {
@@ -70,7 +71,7 @@ at::Tensor gaussian_blur(const at::Tensor& maps, double sigma) {
     kernel.push_back(static_cast<float>(std::exp(-.5 * i * i / (coarse_sigma * coarse_sigma))));
   const at::Tensor blurred = window_mean(small, kernel);
   if (shrink == 1) return blurred;
-  return at::upsample_bilinear2d(blurred, {small.size(2) * shrink, small.size(3) * shrink}, false)
+  return resample(blurred, small.size(2) * shrink, small.size(3) * shrink)
       .narrow(2, 0, maps.size(2))
       .narrow(3, 0, maps.size(3));
 }
@@ -88,7 +89,7 @@ at::Tensor gradient_weights(const Evidence& evidence, const at::Tensor& heat, co
     const double shrink = static_cast<double>(sources.size(3)) / static_cast<double>(evidence.error.size(3));
     const int radius = static_cast<int>(std::lround(rule.error_radius / shrink));
     at::Tensor errors = (box_filter(evidence.error, radius) + 1e-7).log_().mean(1, true);
-    if (shrink != 1) errors = at::upsample_bilinear2d(errors, sources.sizes().slice(2), false);
+    if (shrink != 1) errors = resample(errors, sources.size(2), sources.size(3));
     log_evidence.add_(errors, 1 - rule.energy_share);
   }
   log_evidence.narrow(0, 1, heat.size(0)).add_((heat * 2.5).clamp_(0, 1), rule.hot_weight);

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/device/clones.h"
+
 namespace digfusion {
 namespace {
 
@@ -76,9 +78,10 @@ RowCoefficients coefficients(const PoissonAxis& rows, const PoissonAxis& columns
 
 /// Half a sweep over a row: cells where `take` is 1 get the value that solves their equation, the others
 /// (`keep` = 1) are copied. Out of place, so that the compiler can vectorise and rows are independent.
-void relax_row(const float* __restrict above, const float* __restrict here, const float* __restrict below,
-               const float* __restrict right_side, const RowCoefficients c, const float* __restrict take,
-               const float* __restrict keep, float* __restrict out, std::int64_t n) {
+DIGFUSION_CLONES void relax_row(const float* __restrict above, const float* __restrict here,
+                                const float* __restrict below, const float* __restrict right_side,
+                                const RowCoefficients c, const float* __restrict take,
+                                const float* __restrict keep, float* __restrict out, std::int64_t n) {
   const float* __restrict left = c.left;
   const float* __restrict right = c.right;
   for (std::int64_t x = 0; x < n; ++x) {
@@ -88,9 +91,9 @@ void relax_row(const float* __restrict above, const float* __restrict here, cons
   }
 }
 
-void residual_row(const float* __restrict above, const float* __restrict here, const float* __restrict below,
-                  const float* __restrict right_side, const RowCoefficients c, float* __restrict out,
-                  std::int64_t n) {
+DIGFUSION_CLONES void residual_row(const float* __restrict above, const float* __restrict here,
+                                   const float* __restrict below, const float* __restrict right_side,
+                                   const RowCoefficients c, float* __restrict out, std::int64_t n) {
   const float* __restrict left = c.left;
   const float* __restrict right = c.right;
   for (std::int64_t x = 0; x < n; ++x)
@@ -99,8 +102,9 @@ void residual_row(const float* __restrict above, const float* __restrict here, c
 }
 
 /// Two rows of residuals to one coarser row: means, by area.
-void restrict_row(const float* __restrict first, const float* __restrict second, float share_of_first,
-                  const float* __restrict share, float* __restrict out, std::int64_t fine_width) {
+DIGFUSION_CLONES void restrict_row(const float* __restrict first, const float* __restrict second,
+                                   float share_of_first, const float* __restrict share, float* __restrict out,
+                                   std::int64_t fine_width) {
   const float a = share_of_first, b = 1 - share_of_first;
   const std::int64_t pairs = fine_width / 2;
   for (std::int64_t x = 0; x < pairs; ++x)
@@ -111,8 +115,9 @@ void restrict_row(const float* __restrict first, const float* __restrict second,
 
 /// Adds a coarser row's correction, bilinearly: `near` is the coarse row that holds this one, `far` the one
 /// towards which it leans.
-void prolong_row(const float* __restrict near, const float* __restrict far, float lean, const float* first,
-                 const float* second, float* __restrict out, std::int64_t fine_width) {
+DIGFUSION_CLONES void prolong_row(const float* __restrict near, const float* __restrict far, float lean,
+                                  const float* first, const float* second, float* __restrict out,
+                                  std::int64_t fine_width) {
   const float a = 1 - lean, b = lean;
   const std::int64_t pairs = fine_width / 2;
   for (std::int64_t x = 0; x < pairs; ++x) {

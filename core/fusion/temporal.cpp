@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/image/resample.h"
+
 namespace digfusion {
 namespace {
 
 constexpr double least_noise = 3 * 2 / 255.;     // what compressed video changes by where nothing moves
-constexpr double contrast_share = 0.04;          // of the variance around a block: texture is coded anew, too
+constexpr double contrast_share = 0.03;          // of the variance around a block: texture is coded anew, too
 constexpr double drift_gain = 4;                 // noise has less of a say in the mean over a wider place
 constexpr double starts_to_move = 3, moves = 6;  // times the usual mean square
 constexpr double starts_to_renew = 0.5, renews = 0.8;  // of the frame
@@ -16,12 +18,12 @@ constexpr double noise_adaptation = 0.1, fastest_noise = 4;
 
 /// Means of 2×2, by an interpolation that is faster than pooling.
 at::Tensor halved(const at::Tensor& maps) {
-  return at::upsample_bilinear2d(maps, {(maps.size(2) + 1) / 2, (maps.size(3) + 1) / 2}, false);
+  return resample(maps, (maps.size(2) + 1) / 2, (maps.size(3) + 1) / 2);
 }
 
 /// Back on a grid that is finer by `factor`.
 at::Tensor enlarged(const at::Tensor& maps, std::int64_t factor, const at::Tensor& like) {
-  return at::upsample_bilinear2d(maps, {maps.size(2) * factor, maps.size(3) * factor}, false)
+  return resample(maps, maps.size(2) * factor, maps.size(3) * factor)
       .narrow(2, 0, like.size(2))
       .narrow(3, 0, like.size(3));
 }

@@ -152,7 +152,7 @@ int run_program(int argc, char** argv, const std::string& name, const std::strin
                 const std::function<void(CLI::App&)>& add,
                 const std::function<int(const CommonOptions&)>& run) {
   // Before anything starts a thread: the environment mustn't change under them.
-  ::setenv("OMP_WAIT_POLICY", "passive", 0);
+  if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "5000", 0);
   ::signal(SIGPIPE, SIG_IGN);
   try {
     start_gstreamer();

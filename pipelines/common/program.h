@@ -53,8 +53,8 @@ class Program {
 };
 
 /// main() of a program: starts GStreamer (the plugin is found beside an uninstalled program as it is when
-/// installed; OMP_WAIT_POLICY=passive is set before LibTorch is loaded, because its threads would otherwise
-/// spin while decoders and encoders wait for the processor), lets `add` add its options to the common ones,
+/// installed; GOMP_SPINCOUNT=5000 is set before LibTorch is loaded, unless the user has OMP_WAIT_POLICY: its
+/// threads would otherwise spin for long while decoders and encoders wait for the processor), lets `add` add its options to the common ones,
 /// parses, runs `run`, and makes exceptions the exit code: 0 done, 1 failed, 2 the command line can't be
 /// understood. SIGPIPE is ignored: a reader of standard output that goes away is an error of writing, not the
 /// end of a recording. `name` as typed ("digfusion-watch"), `purpose` one sentence for --help.

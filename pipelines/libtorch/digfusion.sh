@@ -6,6 +6,6 @@ if [ ! -e '@runtime@/lib/libtorch_cpu.so' ]; then
   echo "digfusion: LibTorch isn't set up: as root run digfusion-libtorch fetch, or digfusion-libtorch use DIR" >&2
   exit 1
 fi
-# LibTorch's threads otherwise spin while they wait, in the way of others on the same cores.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+# LibTorch's threads otherwise spin for long while they wait, in the way of others on the same cores.
+[ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-5000}"
 exec "$(dirname "$(readlink -f "$0")")/@program_from_bin@" "$@"

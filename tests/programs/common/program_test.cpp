@@ -114,7 +114,7 @@ TEST_F(ProgramTest, ExitCodesSayWhatHappened) {
       run({"--test"}, [](const CommonOptions&) -> int { throw Failure("no luck"); });
   EXPECT_EQ(failed, 1);
   EXPECT_EQ(reason, "digfusion-test: no luck\n");
-  EXPECT_STREQ(std::getenv("OMP_WAIT_POLICY"), "passive");
+  EXPECT_TRUE(std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT"));
 }
 
 }  // namespace
