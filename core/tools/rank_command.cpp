@@ -90,7 +90,7 @@ void add_rank_command(CLI::App& app, int& exit_code) {
   command->footer(
       "Writes rank.md, rank.csv, rank_pictures.csv, rank.png (needs the program gnuplot) and the fused "
       "pictures. Without\n"
-      "--alone and --method-named every preset and every method by itself is measured.");
+      "--alone, --all-evidence and --method-named every preset and every method by itself is measured.");
   auto options = std::make_shared<Options>(*command);
   command->add_option("--data", options->rank.data, "Folder with the subfolders visible and infrared")
       ->type_name("DIR");
