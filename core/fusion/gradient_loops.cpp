@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/gradient_loops.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "core/device/clones.h"
+#include "core/device/loops.h"
 
 namespace digfusion {
 namespace {
@@ -39,24 +38,16 @@ DIGFUSION_CLONES void diverge(const float* __restrict along, const float* __rest
   for (std::int64_t x = 0; x < width; ++x) out[x] = gain * (along[x + 1] - along[x] + after[x] - before[x]);
 }
 
-template <class Function>
-void for_rows(std::int64_t rows, std::int64_t width, const Function& function) {
-  at::parallel_for(0, rows, std::max<std::int64_t>(1, (1 << 15) / width), function);
-}
-
 }  // namespace
 
-bool is_loopable(const at::Tensor& pictures) {
-  return pictures.is_cpu() && pictures.scalar_type() == at::kFloat && pictures.is_contiguous() &&
-         !pictures.requires_grad();
-}
+bool is_loopable(const at::Tensor& pictures) { return takes_loops(pictures) && pictures.is_contiguous(); }
 
 at::Tensor sobel_energy_loops(const at::Tensor& sources) {
   const std::int64_t height = sources.size(2), width = sources.size(3);
   at::Tensor energy = at::empty_like(sources);
   const float* from = sources.const_data_ptr<float>();
   float* to = energy.data_ptr<float>();
-  for_rows(sources.size(0) * height, width, [&](std::int64_t begin, std::int64_t end) {
+  for_row_ranges(sources.size(0) * height, width, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> down(std::size_t(width + 2)), across(down.size());
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t y = row % height;
@@ -74,7 +65,7 @@ at::Tensor divergence_loops(const at::Tensor& sources, const at::Tensor& weights
   const float* c = sources.const_data_ptr<float>();
   const float* w = weights.const_data_ptr<float>();
   float* to = divergence.data_ptr<float>();
-  for_rows(height, width, [&](std::int64_t begin, std::int64_t end) {
+  for_row_ranges(height, width, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> along(std::size_t(width + 1)), before(std::size_t(width), 0.f), after(before);
     // The flow from row y to the next; none leaves the last row.
     const auto flow_down = [&](std::int64_t y, std::vector<float>& flow) {

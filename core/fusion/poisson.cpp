@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/poisson.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 
 #include "core/device/clones.h"
+#include "core/device/loops.h"
 
 namespace digfusion {
 namespace {
@@ -131,8 +130,7 @@ DIGFUSION_CLONES void prolong_row(const float* __restrict near, const float* __r
 
 template <class Function>
 void for_rows(std::int64_t rows, std::int64_t width, const Function& function) {
-  const std::int64_t grain = std::max<std::int64_t>(1, (1 << 15) / width);
-  at::parallel_for(0, rows, grain, [&](std::int64_t begin, std::int64_t end) {
+  for_row_ranges(rows, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t y = begin; y < end; ++y) function(y);
   });
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/image/resample.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "core/device/clones.h"
+#include "core/device/loops.h"
 
 namespace digfusion {
 namespace {
@@ -33,8 +32,7 @@ DIGFUSION_CLONES void mix_rows(const float* __restrict first, const float* __res
 }  // namespace
 
 at::Tensor resample(const at::Tensor& maps, std::int64_t height, std::int64_t width) {
-  if (!maps.is_cpu() || maps.scalar_type() != at::kFloat || maps.requires_grad())
-    return at::upsample_bilinear2d(maps, {height, width}, false);
+  if (!takes_loops(maps)) return at::upsample_bilinear2d(maps, {height, width}, false);
   const at::Tensor dense = maps.contiguous();
   const std::int64_t rows_before = dense.size(2), columns_before = dense.size(3),
                      count = dense.size(0) * dense.size(1);
@@ -44,8 +42,7 @@ at::Tensor resample(const at::Tensor& maps, std::int64_t height, std::int64_t wi
   const float* from = dense.const_data_ptr<float>();
   float* middle = wide.data_ptr<float>();
   float* to = result.data_ptr<float>();
-  const std::int64_t grain = std::max<std::int64_t>(1, (1 << 15) / width);
-  at::parallel_for(0, count * rows_before, grain, [&](std::int64_t begin, std::int64_t end) {
+  for_row_ranges(count * rows_before, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const float* here = from + row * columns_before;
       for (std::int64_t x = 0; x < width; ++x) {
@@ -55,7 +52,7 @@ at::Tensor resample(const at::Tensor& maps, std::int64_t height, std::int64_t wi
       }
     }
   });
-  at::parallel_for(0, count * height, grain, [&](std::int64_t begin, std::int64_t end) {
+  for_row_ranges(count * height, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const auto y = std::size_t(row % height);
       const float* map = middle + row / height * rows_before * width;

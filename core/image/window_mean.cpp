@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/image/window_mean.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "core/device/clones.h"
+#include "core/device/loops.h"
 
 namespace digfusion {
 namespace {
@@ -59,8 +58,7 @@ at::Tensor mean_by_loops(const at::Tensor& maps, const std::vector<float>& kerne
   const float* from = maps.const_data_ptr<float>();
   float* middle = along.data_ptr<float>();
   float* to = result.data_ptr<float>();
-  const std::int64_t grain = std::max<std::int64_t>(1, (1 << 15) / width);
-  at::parallel_for(0, rows, grain, [&](std::int64_t begin, std::int64_t end) {
+  for_row_ranges(rows, width, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> padded(std::size_t(width + 2 * radius));
     for (std::int64_t row = begin; row < end; ++row) {
       std::copy_n(from + row * width, width, padded.begin() + radius);
@@ -68,7 +66,7 @@ at::Tensor mean_by_loops(const at::Tensor& maps, const std::vector<float>& kerne
     }
   });
   const std::vector<float> across = shares_along(width, kernel), down = shares_along(height, kernel);
-  at::parallel_for(0, rows, grain, [&](std::int64_t begin, std::int64_t end) {
+  for_row_ranges(rows, width, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t y = row % height, first = std::max<std::int64_t>(y - radius, 0),
                          last = std::min(y + radius, height - 1);
@@ -101,8 +99,7 @@ at::Tensor mean_by_taps(const at::Tensor& maps, const std::vector<float>& kernel
 
 at::Tensor window_mean(const at::Tensor& maps, const std::vector<float>& kernel) {
   if (kernel.size() <= 1 || maps.numel() == 0) return maps;
-  if (maps.is_cpu() && maps.scalar_type() == at::kFloat && !maps.requires_grad())
-    return mean_by_loops(maps.contiguous(), kernel);
+  if (takes_loops(maps)) return mean_by_loops(maps.contiguous(), kernel);
   return mean_by_taps(maps, kernel);
 }
 
