@@ -117,9 +117,10 @@ struct Measured {
   std::string name;
   std::unique_ptr<LumaFuser> stream{}, alone{};
   const metrics::Baseline* baseline = nullptr;
-  metrics::SteadinessMeter meter{};
+  metrics::SteadinessMeter steadiness{};
+  metrics::MotionMeter motion{};
 
-  void add(const std::vector<cv::Mat>& lumas) {
+  void add(const std::vector<cv::Mat>& lumas, const metrics::SourceMotions& sources) {
     cv::Mat fused, by_itself;
     if (baseline) {
       fused = by_itself = baseline->fuse(lumas[0], lumas[1]);
@@ -127,7 +128,8 @@ struct Measured {
       fused = luma(stream->fuse_next(lumas));
       by_itself = luma(alone->fuse(lumas));
     }
-    meter.add(lumas[0], lumas[1], fused, by_itself);
+    steadiness.add(lumas[0], lumas[1], fused, by_itself);
+    motion.add(fused, sources);
   }
 };
 
@@ -146,11 +148,13 @@ std::vector<VideoRow> measure(Clip& clip, const RankOptions& options) {
   std::vector<Measured> methods = measured_methods(options);
   Progress progress("frames of " + clip.name(), static_cast<std::size_t>(options.limit),
                     !options.quiet && options.limit > 0);
+  metrics::SourceMotions sources;
   int frames = 0;
   for (std::vector<cv::Mat> lumas;
        (options.limit == 0 || frames < options.limit) && !(lumas = clip.next()).empty();) {
     try {
-      for (Measured& method : methods) method.add(lumas);
+      sources.add(lumas[0], lumas[1]);
+      for (Measured& method : methods) method.add(lumas, sources);
     } catch (const std::invalid_argument& error) {
       throw std::runtime_error("can't measure \"" + clip.name() + "\": " + error.what());
     }
@@ -160,7 +164,7 @@ std::vector<VideoRow> measure(Clip& clip, const RankOptions& options) {
   if (frames < 2) throw std::runtime_error("the clip \"" + clip.name() + "\" has fewer than two frames");
   std::vector<VideoRow> rows;
   for (const Measured& method : methods)
-    rows.push_back({clip.name(), method.name, frames, method.meter.result()});
+    rows.push_back({clip.name(), method.name, frames, method.steadiness.result(), method.motion.result()});
   return rows;
 }
 
@@ -168,10 +172,11 @@ std::vector<TableRow> table_of(const std::vector<VideoRow>& rows, int decimals, 
   const auto cell = [&](const std::optional<double>& value) {
     return value ? number_text(*value, decimals) : std::string(nothing);
   };
-  std::vector<TableRow> table = {{"clip", "method", "frames", "flicker", "SSIM where it moves"}};
+  std::vector<TableRow> table = {
+      {"clip", "method", "frames", "flicker", "SSIM where it moves", "BiSWE", "MS2R"}};
   for (const VideoRow& row : rows)
     table.push_back({row.clip, row.method, std::to_string(row.frames), cell(row.steadiness.flicker),
-                     cell(row.steadiness.moving_similarity)});
+                     cell(row.steadiness.moving_similarity), cell(row.motion.biswe), cell(row.motion.ms2r)});
   return table;
 }
 
@@ -191,7 +196,9 @@ std::vector<VideoRow> rank_video(const RankOptions& options) {
       options.output, "video.md",
       "# Steadiness\n\nMade by `digfusion rank --video`. Flicker: mean change over contrast where both "
       "sources stand still, over the visible\nstream's own (1: as steady as the camera). SSIM: of the "
-      "frame in the stream with the same frame fused alone, where the\nscene moves (1: no trails).\n\n" +
+      "frame in the stream with the same frame fused alone, where the\nscene moves (1: no trails). BiSWE "
+      "(of 255; grows with the picture's contrast) and MS2R (pixels): VF-Bench's (arXiv\n2505.19858), less "
+      "is better, with DIS optical flow.\n\n" +
           video_markdown(rows));
   return rows;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// `digfusion rank --video`: how steady our methods are on clips.
+// `digfusion rank --video`: how steadily our methods' pictures stand and move on clips.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "core/metrics/motion.h"
 #include "core/metrics/steadiness.h"
 #include "core/tools/rank.h"
 
@@ -15,6 +16,7 @@ struct VideoRow {
   std::string clip, method;
   int frames = 0;
   metrics::Steadiness steadiness;
+  metrics::Motion motion;
 };
 
 /// options.data has the subfolders visible and infrared, either with video files of equal stem, each a clip,

@@ -55,6 +55,9 @@ void add_train_command(CLI::App& app, int& exit_code) {
     command->add_option("--learning-rate", options->learning_rate, "Highest learning rate of Adam");
     command->add_option("--average", options->average, "Decay of the moving average of the weights");
     command->add_option("--checkpoint-every", options->checkpoint_every, "Steps between checkpoints");
+    command->add_option("--widths", options->widths,
+                        "Channels of each scale, finest first; empty: those of the embedded network")
+        ->delimiter(',');
     command->add_option("--threads", *threads, "CPU threads; 0: one a core");
     command->add_flag(
         "--bfloat16", options->bfloat16,

@@ -45,7 +45,7 @@ std::vector<int> timesteps_of(const TrainingOptions& o) {
   return {parsed.timestep, parsed.timestep + parsed.count};
 }
 
-UNetConfig config_of(ModelKind target, std::size_t levels) {
+UNetConfig embedded_config(ModelKind target, std::size_t levels) {
   switch (target) {
     case ModelKind::student:
       return student_config(levels);
@@ -54,6 +54,20 @@ UNetConfig config_of(ModelKind target, std::size_t levels) {
     default:
       return luma_denoiser_config();
   }
+}
+
+UNetConfig config_of(const TrainingOptions& o, std::size_t levels) {
+  if (!o.config.widths.empty()) return o.config;
+  UNetConfig config = embedded_config(o.target, levels);
+  if (o.widths.empty()) return config;
+  bool positive = true;
+  for (const std::int64_t width : o.widths) positive = positive && width >= 1 && width <= 1024;
+  if (!positive || o.widths.size() != config.widths.size())
+    throw Error(ErrorCode::invalid_argument, "training: widths must be " +
+                                                 std::to_string(config.widths.size()) +
+                                                 " numbers of channels from 1 to 1024");
+  config.widths = o.widths;
+  return config;
 }
 
 std::unique_ptr<Objective> objective_of(const TrainingOptions& o, const UNetConfig& config,
@@ -97,7 +111,7 @@ std::string record(const TrainingOptions& o, std::int64_t step, double loss, con
 
 void train(const TrainingOptions& o, const std::function<bool(const TrainingProgress&)>& report) {
   const std::vector<int> timesteps = timesteps_of(o);
-  const UNetConfig config = !o.config.widths.empty() ? o.config : config_of(o.target, timesteps.size());
+  const UNetConfig config = config_of(o, timesteps.size());
   check(o, config);
   if (std::size_t(o.batch) < timesteps.size())
     throw Error(ErrorCode::invalid_argument,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/denoiser/model_file.h"
 #include "core/denoiser/unet.h"
@@ -32,6 +33,7 @@ struct TrainingOptions {
   bool bfloat16 = false;  ///< forward and backward in bfloat16, weights and Adam in float32
   std::string levels;     ///< a student's timesteps; empty: those of the embedded one
   UNetConfig config;      ///< empty widths: that of the embedded network
+  std::vector<std::int64_t> widths;  ///< channels of the embedded network's scales instead; empty: its own
 };
 
 struct TrainingProgress {

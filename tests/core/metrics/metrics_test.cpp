@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/metrics/metrics.h"
+#include "core/metrics/motion.h"
 
 #include <gtest/gtest.h>
 
@@ -320,6 +321,88 @@ TEST(Steadiness, RefusesFramesOfAnotherSize) {
   EXPECT_THROW(meter.add(b, b, b, b), std::invalid_argument);
   EXPECT_THROW(meter.add(a, a, b, a), std::invalid_argument);
   EXPECT_EQ(cv::norm(similarity_map(a, a), cv::Mat::ones(50, 60, CV_64F), cv::NORM_INF), 0);
+}
+
+/// A smooth texture that has moved to the right by `x` pixels.
+cv::Mat moved(std::uint64_t seed, double x) {
+  cv::RNG random(seed);
+  cv::Mat wide(96, 160, CV_64F), result;
+  random.fill(wide, cv::RNG::UNIFORM, 0, 255);
+  cv::GaussianBlur(wide, wide, {}, 2.5);
+  cv::normalize(wide, wide, 20, 235, cv::NORM_MINMAX);
+  const cv::Mat shift = (cv::Mat_<double>(2, 3) << 1, 0, x - 30, 0, 1, 0);
+  cv::warpAffine(wide, result, shift, {100, 96});
+  return result;
+}
+
+Motion motion_of(const std::vector<cv::Mat>& visible, const std::vector<cv::Mat>& infrared,
+                 const std::vector<cv::Mat>& fused) {
+  SourceMotions sources;
+  MotionMeter meter;
+  for (std::size_t n = 0; n < fused.size(); ++n) {
+    sources.add(visible[n], infrared[n]);
+    meter.add(fused[n], sources);
+  }
+  return meter.result();
+}
+
+std::vector<cv::Mat> path(std::uint64_t seed, const std::vector<double>& places) {
+  std::vector<cv::Mat> frames;
+  for (const double x : places) frames.push_back(moved(seed, x));
+  return frames;
+}
+
+TEST(Motion, IsPerfectWhereTheFusedVideoMovesAsItsSources) {
+  const std::vector<cv::Mat> frames = path(1, {0, 2, 4, 6, 8});
+  const Motion motion = motion_of(frames, frames, frames);
+  EXPECT_EQ(motion.ms2r.value(), 0);
+  EXPECT_LT(motion.biswe.value(), 3);  // of 255, what interpolation and 8 bits leave
+}
+
+TEST(Motion, CountsPixelsOfJitterThatNoSourceHas) {
+  // The flow is +1, -1, +1 ... pixels along x: it changes by 2 there, by 0 along y, against either source.
+  const std::vector<double> places = {0, 1, 0, 1, 0, 1};
+  const std::vector<cv::Mat> visible = path(2, {0, 0, 0, 0, 0, 0}), infrared = path(3, {0, 0, 0, 0, 0, 0});
+  EXPECT_NEAR(motion_of(visible, infrared, path(2, places)).ms2r.value(), 1, .1);
+  // A source that jitters likewise takes half of it away.
+  EXPECT_NEAR(motion_of(path(2, places), infrared, path(2, places)).ms2r.value(), .5, .05);
+}
+
+TEST(Motion, CountsFlickerFromBothNeighbours) {
+  const std::vector<cv::Mat> still = path(4, {0, 0, 0, 0, 0});
+  std::vector<cv::Mat> fused;
+  for (std::size_t n = 0; n < still.size(); ++n) fused.push_back(still[n] + 10. * static_cast<double>(n % 2));
+  EXPECT_NEAR(motion_of(still, still, fused).biswe.value(), 20, 2);
+}
+
+TEST(Motion, DoesNotTrustFlowsAcrossWhatIsCoveredOrUncovered) {
+  const cv::Mat background = moved(5, 0), infrared = moved(6, 0), cover = moved(7, 0);
+  SourceMotions sources;
+  for (const int x : {20, 36}) {
+    cv::Mat visible = background.clone();
+    const cv::Rect place(x, 20, 40, 50);
+    cover(cv::Rect(20, 20, 40, 50)).copyTo(visible(place));
+    sources.add(visible, infrared);
+  }
+  const auto share = [](const cv::Mat& mask, const cv::Rect& place) {
+    return cv::countNonZero(mask(place)) / static_cast<double>(place.area());
+  };
+  const SourceMotion& motion = sources.last().value();
+  const cv::Rect covered(62, 26, 12, 38), uncovered(22, 26, 12, 38), far(80, 2, 18, 90);
+  EXPECT_LT(share(motion.before_valid, covered), .5);
+  EXPECT_LT(share(motion.now_valid, uncovered), .5);
+  EXPECT_GT(share(motion.before_valid, far), .95);
+  EXPECT_GT(share(motion.now_valid, far), .95);
+}
+
+TEST(Motion, NeedsThreeFramesOfOneSize) {
+  const std::vector<cv::Mat> frames = path(8, {0, 1});
+  EXPECT_FALSE(motion_of(frames, frames, frames).biswe);
+  EXPECT_FALSE(motion_of(frames, frames, frames).ms2r);
+  SourceMotions sources;
+  sources.add(frames[0], frames[0]);
+  EXPECT_THROW(sources.add(textured(1), textured(1)), std::invalid_argument);
+  EXPECT_THROW(sources.add(cv::Mat(40, 40, CV_8U), cv::Mat(40, 40, CV_8U)), std::invalid_argument);
 }
 
 }  // namespace
