@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// digfusion-bench-element WIDTH HEIGHT FRAMES SECONDS [NAME=VALUE]...: frames a second of the element in
-// appsrc → digfusion → fakesink on preloaded frames, as JSON. `digfusion bench`, which knows no GStreamer,
-// runs it.
+// digfusion-bench-element WIDTH HEIGHT FRAMES SECONDS RATE [NAME=VALUE]...: frames a second of the element in
+// appsrc → digfusion → fakesink on preloaded frames, and the processor time that they took, as JSON. RATE is
+// that of the frames when the sink waits for each one's time, or 0 for as fast as it goes. `digfusion bench`,
+// which knows no GStreamer, runs it.
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
@@ -38,13 +40,24 @@ struct Stream {
 struct Bench {
   int frames;
   double seconds;
+  int rate;  ///< frames a second, 0 for as fast as it goes
   Stream visible, infrared;
   std::atomic<std::uint64_t> fused = 0;
   std::atomic<Clock::rep> first = 0, last = 0;  ///< times of the first and the last fused frame
+  std::atomic<double> processor_first = 0, processor_last = 0;  ///< the process's seconds of processor then
 };
 
 double seconds_between(Clock::rep a, Clock::rep b) {
   return std::chrono::duration<double>(Clock::duration(b - a)).count();
+}
+
+double processor_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 /// Copies planes without padding into a buffer with GStreamer's own strides.
@@ -64,10 +77,10 @@ GstBuffer* make_buffer(const GstVideoInfo& info, const std::vector<std::uint8_t>
   return buffer;
 }
 
-void push_next(GstAppSrc* source, Stream& stream) {
+void push_next(GstAppSrc* source, Stream& stream, int rate) {
   GstBuffer* buffer =
       gst_buffer_copy(stream.buffers[stream.next % stream.buffers.size()]);  // shares the memory
-  constexpr GstClockTime duration = GST_SECOND / 30;
+  const GstClockTime duration = GST_SECOND / static_cast<GstClockTime>(rate > 0 ? rate : 30);
   GST_BUFFER_PTS(buffer) = stream.next * duration;
   GST_BUFFER_DURATION(buffer) = duration;
   ++stream.next;
@@ -81,18 +94,23 @@ void need_visible(GstAppSrc* source, guint, gpointer user) {
   if (is_over || bench.visible.next > static_cast<std::uint64_t>(bench.frames))
     gst_app_src_end_of_stream(source);
   else
-    push_next(source, bench.visible);
+    push_next(source, bench.visible, bench.rate);
 }
 
 // The output ends with the visible stream.
 void need_infrared(GstAppSrc* source, guint, gpointer user) {
-  push_next(source, static_cast<Bench*>(user)->infrared);
+  auto& bench = *static_cast<Bench*>(user);
+  push_next(source, bench.infrared, bench.rate);
 }
 
 GstPadProbeReturn count(GstPad*, GstPadProbeInfo*, gpointer user) {
   auto& bench = *static_cast<Bench*>(user);
   bench.last = Clock::now().time_since_epoch().count();
-  if (bench.fused == 0) bench.first = bench.last.load();
+  bench.processor_last = processor_seconds();
+  if (bench.fused == 0) {
+    bench.first = bench.last.load();
+    bench.processor_first = bench.processor_last.load();
+  }
   ++bench.fused;
   return GST_PAD_PROBE_OK;
 }
@@ -168,7 +186,7 @@ void run(Bench& bench, int width, int height, char** settings, int count_of_sett
   GstElement* i = add(
       make_source(GST_VIDEO_FORMAT_GRAY8, width, height, &need_infrared, bench, bench.infrared, infrared));
   GstElement* sink = add(make("fakesink"));
-  g_object_set(sink, "sync", FALSE, nullptr);
+  g_object_set(sink, "sync", bench.rate > 0, nullptr);
   if (!gst_element_link_pads(v, "src", fusion, "visible") ||
       !gst_element_link_pads(i, "src", fusion, "infrared") || !gst_element_link(fusion, sink))
     throw std::runtime_error("the pipeline can't be linked");
@@ -183,8 +201,8 @@ void run(Bench& bench, int width, int height, char** settings, int count_of_sett
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
-  if (argc < 5) {
-    std::fprintf(stderr, "usage: digfusion-bench-element WIDTH HEIGHT FRAMES SECONDS [NAME=VALUE]...\n");
+  if (argc < 6) {
+    std::fprintf(stderr, "usage: digfusion-bench-element WIDTH HEIGHT FRAMES SECONDS RATE [NAME=VALUE]...\n");
     return 2;
   }
   try {
@@ -192,13 +210,16 @@ int main(int argc, char** argv) {
     Bench bench;
     bench.frames = std::atoi(argv[3]);
     bench.seconds = g_ascii_strtod(argv[4], nullptr);
-    run(bench, std::atoi(argv[1]), std::atoi(argv[2]), argv + 5, argc - 5);
+    bench.rate = std::atoi(argv[5]);
+    run(bench, std::atoi(argv[1]), std::atoi(argv[2]), argv + 6, argc - 6);
     if (bench.fused < 2) throw std::runtime_error("no frames came out");
     const auto frames = bench.fused - 1;
-    char fps[G_ASCII_DTOSTR_BUF_SIZE];
-    g_ascii_dtostr(fps, sizeof fps, static_cast<double>(frames) / seconds_between(bench.first, bench.last));
-    std::printf("{\"frames\": %llu, \"frames_per_second\": %s}\n", static_cast<unsigned long long>(frames),
-                fps);
+    const double seconds = seconds_between(bench.first, bench.last);
+    char fps[G_ASCII_DTOSTR_BUF_SIZE], busy[G_ASCII_DTOSTR_BUF_SIZE];
+    g_ascii_dtostr(fps, sizeof fps, static_cast<double>(frames) / seconds);
+    g_ascii_dtostr(busy, sizeof busy, (bench.processor_last - bench.processor_first) / seconds);
+    std::printf("{\"frames\": %llu, \"frames_per_second\": %s, \"busy_cores\": %s}\n",
+                static_cast<unsigned long long>(frames), fps, busy);
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/denoiser/gradient_student.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/denoiser/student.h"
+#include "core/image/tiles.h"
 #include "core/image/window_mean.h"
 #include "core/interface/error.h"
 
@@ -11,6 +13,7 @@ namespace digfusion {
 namespace {
 
 constexpr int level_numbers = 4;
+constexpr int clean_blur_radius = 1;  // of the box filter that is applied twice
 
 /// What the network is told of each picture's noise, [K,4]: both levels, of order 1 at 35 and 8 of 255, and
 /// their roots, which tell small levels apart.
@@ -27,12 +30,40 @@ at::Tensor told_levels(std::span<const NoiseLevel> noise, at::Device device) {
 GradientStudent::GradientStudent(UNetConfig config, TensorMap weights, std::vector<int> timesteps)
     : config_(std::move(config)), weights_(std::move(weights)), timesteps_(std::move(timesteps)) {}
 
-GradientEstimates GradientStudent::estimate(const at::Tensor& pictures,
-                                            std::span<const NoiseLevel> noise) const {
+GradientEstimates GradientStudent::estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise,
+                                            std::int64_t largest_tile) const {
   if (pictures.size(0) != std::int64_t(noise.size()))
     throw Error(ErrorCode::invalid_argument, "a student needs the noise level of each of its " +
                                                  std::to_string(pictures.size(0)) + " pictures, and has " +
                                                  std::to_string(noise.size()));
+  const std::int64_t height = pictures.size(2), width = pictures.size(3);
+  if (height * width <= largest_tile) return estimate_tile(pictures, noise);
+
+  const std::int64_t cell = 2 * config_.unshuffle;  // of the error maps
+  const bool noisy =
+      std::any_of(noise.begin(), noise.end(), [](const NoiseLevel& n) { return n.total() > 0; });
+  GradientEstimates whole{
+      noisy ? at::empty_like(pictures) : pictures,
+      at::empty({pictures.size(0), config_.side, height / cell, width / cell}, pictures.options())};
+  const std::int64_t reach = unet_reach(config_) + 2 * clean_blur_radius;
+  const std::int64_t halo = (reach + multiple() - 1) / multiple() * multiple();
+  for (const auto& [rows, columns] : tiles_of(height, width, multiple(), halo, largest_tile)) {
+    const GradientEstimates part = estimate_tile(
+        pictures.narrow(2, rows.first, rows.size).narrow(3, columns.first, columns.size), noise);
+    const auto keep = [&](const at::Tensor& to, const at::Tensor& from, std::int64_t shrink) {
+      to.narrow(2, rows.inner_first / shrink, rows.inner_size / shrink)
+          .narrow(3, columns.inner_first / shrink, columns.inner_size / shrink)
+          .copy_(from.narrow(2, (rows.inner_first - rows.first) / shrink, rows.inner_size / shrink)
+                     .narrow(3, (columns.inner_first - columns.first) / shrink, columns.inner_size / shrink));
+    };
+    if (noisy) keep(whole.clean, part.clean, 1);
+    keep(whole.error, part.error, cell);
+  }
+  return whole;
+}
+
+GradientEstimates GradientStudent::estimate_tile(const at::Tensor& pictures,
+                                                 std::span<const NoiseLevel> noise) const {
   std::vector<std::int64_t> noisy;
   for (std::size_t k = 0; k < noise.size(); ++k)
     if (noise[k].total() > 0) noisy.push_back(std::int64_t(k));
@@ -71,7 +102,8 @@ GradientStudentOutputs gradient_student_forward(const UNetConfig& config, const 
       skip.push_back(float(fine_structure * fine_structure / sum));
       scale.push_back(float(level * fine_structure / std::sqrt(sum) / 127.5));
     }
-    const at::Tensor y = at::cat(rows), blurred = box_filter(box_filter(y, 1), 1);
+    const at::Tensor y = at::cat(rows),
+                     blurred = box_filter(box_filter(y, clean_blur_radius), clean_blur_radius);
     const auto column = [&](const std::vector<float>& v) {
       return at::tensor(v).to(pictures.device()).view({-1, 1, 1, 1});
     };

@@ -29,8 +29,11 @@ class GradientStudent {
   GradientStudent(UNetConfig config, TensorMap weights, std::vector<int> timesteps);
 
   /// pictures [K,1,H,W] float32 on -1..1, on the student's device, H and W multiples of multiple(); the noise
-  /// of each. Pictures without noise cost half of the others.
-  GradientEstimates estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise) const;
+  /// of each. Pictures without noise cost half of the others. Pictures of more than `largest_tile` pixels are
+  /// taken in tiles, for memory; what a tile lacks of its surroundings is beyond the network's reach, so the
+  /// result is that of the whole, but for rounding.
+  GradientEstimates estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise,
+                             std::int64_t largest_tile = 1920 * 1088) const;
 
   const std::vector<int>& timesteps() const { return timesteps_; }
   std::int64_t multiple() const { return config_.multiple(); }
@@ -43,6 +46,8 @@ class GradientStudent {
   const UNetConfig& config() const { return config_; }
 
  private:
+  GradientEstimates estimate_tile(const at::Tensor& pictures, std::span<const NoiseLevel> noise) const;
+
   UNetConfig config_;
   TensorMap weights_;
   std::vector<int> timesteps_;

@@ -153,6 +153,21 @@ struct Counter {
   }
 };
 
+struct Reach {
+  std::int64_t pixel;  // side of a position of the current scale, in pixels
+  std::int64_t total = 0;
+  void embed(std::int64_t) {}
+  void tell(const std::string&, std::int64_t, std::int64_t) {}
+  void head(std::int64_t, std::int64_t) { total += pixel; }
+  void tail(std::int64_t, std::int64_t) { total += pixel; }
+  void side(std::int64_t, std::int64_t) { total += pixel; }
+  static bool goes_on() { return true; }
+  void block(const std::string&, std::int64_t, std::int64_t) { total += 2 * pixel; }
+  // What a resampling mixes lies in one position of the coarser scale.
+  void down(const std::string&, std::int64_t, std::int64_t) { pixel *= 2, total += pixel; }
+  void up(const std::string&, std::int64_t, std::int64_t) { pixel /= 2; }
+};
+
 bool ends_with(const std::string& text, const char* end) { return std::string_view(text).ends_with(end); }
 
 }  // namespace
@@ -202,6 +217,12 @@ double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::in
   Counter counter{double(height) * double(width) / double(config.unshuffle * config.unshuffle), fine};
   walk(config, counter);
   return counter.total;
+}
+
+std::int64_t unet_reach(const UNetConfig& config) {
+  Reach reach{config.unshuffle, config.unshuffle};
+  walk(config, reach);
+  return reach.total;
 }
 
 std::vector<ConvolutionShape> unet_convolutions(const UNetConfig& config, std::int64_t height,

@@ -62,6 +62,9 @@ UNetOutputs unet_forward_both(const UNetConfig& config, const TensorMap& weights
 double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width,
                           bool fine = true);
 
+/// How far, in pixels, what is at one place reaches in the outputs: no more than this.
+std::int64_t unet_reach(const UNetConfig& config);
+
 /// A 3×3 convolution from `channels` to as many channels, on height × width positions.
 struct ConvolutionShape {
   std::int64_t channels, height, width;

@@ -36,9 +36,9 @@ Fuser::Fuser(const Parameters& parameters, const std::function<void(const std::s
 
 void Fuser::configure(const Parameters& parameters) {
   const Parameters next = merged(parameters_, checked(parameters));
-  if (next.method != parameters_.method) {
+  if (std::string model = model_in_use(next); next.method != parameters_.method || model != model_) {
     auto method = make_method(next, choice_.device, choice_.network);
-    model_ = model_in_use(next);
+    model_ = std::move(model);
     method_ = std::move(method);
   } else {
     method_->check(next);

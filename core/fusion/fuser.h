@@ -38,6 +38,7 @@ class Fuser {
   const Parameters& parameters() const { return parameters_; }
   const DeviceChoice& choice() const { return choice_; }
   std::uint64_t evaluations() const { return method_->evaluations(); }
+  std::span<const Lap> laps() const { return method_->laps(); }
   const std::string& model() const { return model_; }
 
  private:

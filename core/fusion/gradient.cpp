@@ -112,7 +112,11 @@ at::Tensor weighted_divergence(const at::Tensor& sources, const at::Tensor& weig
   return divergence.mul_(gain);
 }
 
-at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& rule, double adaptation) {
+at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& rule, double adaptation,
+                                Laps* laps) {
+  const auto mark = [&](const char* name) {
+    if (laps) laps->mark(name);
+  };
   const at::Tensor& sources = evidence.clean;
   const auto count = static_cast<std::size_t>(sources.size(0));
   const at::Tensor thumbnails = at::adaptive_avg_pool2d(sources, {16, 16});
@@ -130,6 +134,7 @@ at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& ru
     mean = share == 1 ? now : std::lerp(mean, now, share);
   };
 
+  mark("steadiness");
   // In float64: float32 sums depend on the count of threads, and a last digit of these decides how a pixel of
   // the picture is rounded.
   const at::Tensor means = sources.mean({1, 2, 3}, false, at::kDouble).cpu();
@@ -140,8 +145,10 @@ at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& ru
   }
   const at::Tensor heat = heat_of(sources);
   at::Tensor weights = gradient_weights(evidence, heat, rule);
+  mark("weights");
   if (has_past) weights = mean_over_time(next.weights, weights, change);
   next.weights = weights;
+  mark("steadiness");
   at::Tensor base = summed_base(sources, numbers.source_mean, weights, rule)
                         .add_(heat.amax(0, true).clamp_min_(0), rule.hot_base);
   const at::Tensor precise = base.to(at::kDouble);
@@ -150,16 +157,20 @@ at::Tensor GradientFusion::fuse(const Evidence& evidence, const GradientRule& ru
   const double scale = std::clamp(usual_deviation / std::max(numbers.base_deviation, 1e-3), .5, 1.4);
   base = base.sub_(numbers.base_mean).mul_(scale).add_(level);
 
+  mark("base");
   const at::Tensor right = base * rule.screening - weighted_divergence(sources, weights, rule.gain);
   const at::Tensor solution = solver_.solve(base, right, rule.screening, rule.cycles);
+  mark("solve");
   const ToneRange tone = tone_range(solution);
   update(numbers.tone.dark, tone.dark);
   update(numbers.tone.bright, tone.bright);
   at::Tensor fused = fit_tone(solution, numbers.tone);
+  mark("tone");
   if (has_past) fused = mean_over_time(next.fused, fused, change, shift);
   next.fused = fused;
   // What isn't finite is an error for the Fuser to report, and no past.
   if (std::isfinite(fused.sum().item<double>())) past_ = std::move(next);
+  mark("steadiness");
   return fused;
 }
 

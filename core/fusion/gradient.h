@@ -13,6 +13,7 @@
 #include "core/fusion/poisson.h"
 #include "core/fusion/temporal.h"
 #include "core/fusion/tone.h"
+#include "core/interface/stages.h"
 
 namespace digfusion {
 
@@ -53,8 +54,10 @@ class GradientFusion {
  public:
   /// Evidence for K ≥ 2 sources → [1,1,H,W] within -1..1. `adaptation` in 0..1 is the share of this picture
   /// in the global numbers' means over time. There is no past for the first picture, after reset(), when the
-  /// rule or size or count of the sources change, at a cut, and with an adaptation of 1.
-  at::Tensor fuse(const Evidence& evidence, const GradientRule& rule, double adaptation);
+  /// rule or size or count of the sources change, at a cut, and with an adaptation of 1. `laps`, if not null,
+  /// is told where the time goes.
+  at::Tensor fuse(const Evidence& evidence, const GradientRule& rule, double adaptation,
+                  Laps* laps = nullptr);
 
   void reset() { past_ = {}; }
 

@@ -111,8 +111,7 @@ std::unique_ptr<EvidenceMaker> make_evidence(const Parameters& p, at::Device dev
     case EvidenceSource::scale_space:
       return std::make_unique<ScaleSpace>();
     case EvidenceSource::student:
-      return std::make_unique<StudentEvidence>(
-          open_gradient_student(std::string(p.student.view()), device, dtype));
+      return std::make_unique<StudentEvidence>(gradient_student_of(p, device, dtype));
     case EvidenceSource::teacher:
       return std::make_unique<TeacherEvidence>(denoiser_of(p, device, dtype));
   }

@@ -14,8 +14,8 @@
 
 namespace digfusion {
 
-/// Noise levels whose gains weigh the gradients, of the teacher (a student has those that it was trained for).
-/// Above 200 little is left that tells one edge from another.
+/// Noise levels whose gains weigh the gradients, of the teacher (a student has those that it was trained
+/// for). Above 200 little is left that tells one edge from another.
 inline constexpr int evidence_timesteps[] = {200, 60, 15};
 
 class EvidenceMaker {

@@ -31,7 +31,10 @@ class Gradient : public FusionMethod {
         (p.noise != before_->noise || p.draws != before_->draws || p.distance != before_->distance))
       reset();
     before_ = p;
-    return fusion_.fuse(maker_->gather(sources, p, noise), rule_of(p), p.adaptation);
+    laps_.start();
+    const Evidence evidence = maker_->gather(sources, p, noise);
+    laps_.mark("evidence");
+    return fusion_.fuse(evidence, rule_of(p), p.adaptation, &laps_);
   }
   void reset() override {
     maker_->reset();
@@ -39,10 +42,12 @@ class Gradient : public FusionMethod {
   }
   std::int64_t multiple() const override { return maker_->multiple(); }
   std::uint64_t evaluations() const override { return maker_->evaluations(); }
+  std::span<const Lap> laps() const override { return laps_.all(); }
 
  private:
   std::unique_ptr<EvidenceMaker> maker_;
   GradientFusion fusion_;
+  Laps laps_;
   std::optional<Parameters> before_;  ///< of the last picture
 };
 

@@ -99,8 +99,22 @@ void check_channels(const Parameters& p, const FusionMethod& method) {
 
 }  // namespace
 
+std::string gradient_student_file(const Parameters& p) {
+  if (!p.student.empty()) return text(p.student);
+  // The small one, which most people use, has the plain name.
+  std::string name = "gradient-student";
+  if (p.student_size != StudentSize::small)
+    name += "-" + std::string(name_of("student-size", static_cast<int>(p.student_size)));
+  return embedded_model(name);
+}
+
 std::shared_ptr<const Denoiser> denoiser_of(const Parameters& p, at::Device device, at::ScalarType dtype) {
   return open_denoiser(text(p.model), device, dtype, text(p.model_config));
+}
+
+std::shared_ptr<const GradientStudent> gradient_student_of(const Parameters& p, at::Device device,
+                                                           at::ScalarType dtype) {
+  return open_gradient_student(gradient_student_file(p), device, dtype);
 }
 
 std::unique_ptr<FusionMethod> make_method(const Parameters& p, at::Device device, at::ScalarType dtype) {
@@ -151,7 +165,7 @@ std::string model_in_use(const Parameters& p) {
     case NetworkKind::student:
       return p.student.empty() ? embedded_model("student") : text(p.student);
     case NetworkKind::gradient_student:
-      return p.student.empty() ? embedded_model("gradient-student") : text(p.student);
+      return gradient_student_file(p);
     case NetworkKind::denoiser:
       return p.model.empty() ? embedded_model("denoiser") : text(p.model);
     case NetworkKind::none:

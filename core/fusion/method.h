@@ -8,9 +8,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "core/denoiser/registry.h"
 #include "core/fusion/information_gain.h"
+#include "core/interface/stages.h"
 #include "core/parameters/parameters.h"
 
 namespace digfusion {
@@ -35,6 +37,8 @@ class FusionMethod {
   virtual std::int64_t channels() const { return 1; }
   /// Network evaluations of the last picture, each picture of a batch counted.
   virtual std::uint64_t evaluations() const = 0;
+  /// Where the last picture's time went, on the CPU; empty where a method doesn't tell.
+  virtual std::span<const Lap> laps() const { return {}; }
 };
 
 /// The denoiser that the parameters name. Throws what open_denoiser() throws.
@@ -45,9 +49,16 @@ std::shared_ptr<const Denoiser> denoiser_of(const Parameters& parameters, at::De
 std::unique_ptr<FusionMethod> make_method(const Parameters& parameters, at::Device device,
                                           at::ScalarType dtype);
 
+/// The file of that student. Throws Error(model) where an embedded one is missing.
+std::string gradient_student_file(const Parameters& parameters);
+
 /// Which network make_method() opens for these parameters.
 enum class NetworkKind { none, denoiser, student, gradient_student };
 NetworkKind network_of(const Parameters& parameters);
+
+/// The student of method=gradient that the parameters name. Throws what open_gradient_student() throws.
+std::shared_ptr<const GradientStudent> gradient_student_of(const Parameters& parameters, at::Device device,
+                                                           at::ScalarType dtype);
 
 /// The file that make_method() reads for these parameters; empty for none.
 std::string model_in_use(const Parameters& parameters);

@@ -76,6 +76,7 @@ class TensorStreamFuser : public StreamFuser {
       const std::scoped_lock lock(statistics_mutex_);
       frames_ = evaluations_ = 0;
       for (StageTimes* stage : {&read_, &fuse_, &write_, &total_}) stage->clear();
+      parts_.clear();
       describe();
     });
   }
@@ -84,8 +85,10 @@ class TensorStreamFuser : public StreamFuser {
     return guarded([&] {
       require_loaded();
       use_threads(fuser_->parameters().threads);
+      const Method method = fuser_->parameters().method;
       fuser_->configure(parameters);
       const std::scoped_lock lock(statistics_mutex_);
+      if (method != fuser_->parameters().method) parts_.clear();
       describe();
     });
   }
@@ -135,6 +138,7 @@ class TensorStreamFuser : public StreamFuser {
       fuse_.add(fuse_ms);
       write_.add(write_ms);
       total_.add(whole.lap());
+      for (const Lap& lap : fuser_->laps()) part(lap.name).add(lap.milliseconds);
       ++frames_;
       evaluations_ = fuser_->evaluations();
     });
@@ -153,6 +157,8 @@ class TensorStreamFuser : public StreamFuser {
       s.evaluations = evaluations_;
       for (const StageTimes* stage : {&read_, &fuse_, &write_, &total_})
         s.stage[s.stages++] = stage->summary();
+      for (const StageTimes& part : parts_)
+        if (std::size_t(s.parts) < std::size(s.part)) s.part[s.parts++] = part.summary();
     });
     return s;
   }
@@ -174,6 +180,12 @@ class TensorStreamFuser : public StreamFuser {
       throw Error(ErrorCode::invalid_argument, "output picture: its layout isn't the visible picture's");
   }
 
+  StageTimes& part(const char* name) {
+    for (StageTimes& part : parts_)
+      if (part.name() == name) return part;
+    return parts_.emplace_back(name);
+  }
+
   void describe() {
     copy_text(description_.device, fuser_->choice().device.str());
     copy_text(description_.precision, name_of(fuser_->choice().network));
@@ -185,6 +197,7 @@ class TensorStreamFuser : public StreamFuser {
   Statistics description_;               // device, precision and model
   std::uint64_t frames_ = 0, evaluations_ = 0;
   StageTimes read_{"read"}, fuse_{"fuse"}, write_{"write"}, total_{"total"};
+  std::vector<StageTimes> parts_;  // of fuse_
 };
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace digfusion {
 
 /// Raised with every change of a type or a virtual function below.
-inline constexpr std::uint32_t abi_version = 4;
+inline constexpr std::uint32_t abi_version = 5;
 
 enum class ErrorCode : int {
   none = 0,
@@ -76,7 +76,9 @@ struct Statistics {
   std::uint64_t evaluations =
       0;  ///< network evaluations for the last frame, pictures in a batch counted singly
   int stages = 0;
-  StageTime stage[8] = {};  ///< in the order of a frame's way; the last is "total"
+  StageTime stage[4] = {};  ///< in the order of a frame's way; the last is "total"
+  int parts = 0;
+  StageTime part[8] = {};   ///< of the stage "fuse", in order, where the method tells them (on the CPU)
   char device[64] = {};     ///< "cpu", "cuda:0"
   char precision[16] = {};  ///< of the network in use
   char model[4096] = {};    ///< the file in use

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/interface/interface.h"
@@ -23,6 +24,8 @@ class StageTimes {
       recent_[next_] = milliseconds;
     next_ = (next_ + 1) % capacity;
   }
+
+  const std::string& name() const { return name_; }
 
   void clear() {
     recent_.clear();
@@ -60,6 +63,36 @@ class Stopwatch {
 
  private:
   std::chrono::steady_clock::time_point then_ = std::chrono::steady_clock::now();
+};
+
+/// What a part of a frame's fusion took.
+struct Lap {
+  const char* name;
+  double milliseconds;
+};
+
+/// The parts of one frame's fusion, in order.
+class Laps {
+ public:
+  void start() {
+    laps_.clear();
+    watch_.lap();
+  }
+  /// What went by since start() or the last mark() was `name`; parts of one name are added up.
+  void mark(const char* name) {
+    const double milliseconds = watch_.lap();
+    const auto same = [&](const Lap& lap) { return std::string_view(lap.name) == name; };
+    const auto lap = std::find_if(laps_.begin(), laps_.end(), same);
+    if (lap == laps_.end())
+      laps_.push_back({name, milliseconds});
+    else
+      lap->milliseconds += milliseconds;
+  }
+  const std::vector<Lap>& all() const { return laps_; }
+
+ private:
+  Stopwatch watch_;
+  std::vector<Lap> laps_;
 };
 
 }  // namespace digfusion

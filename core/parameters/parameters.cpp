@@ -64,7 +64,9 @@ constexpr Choice choice(auto value, const char* nick, const char* blurb) {
 }
 
 constexpr Choice presets[] = {
-    choice(Preset::realtime, "realtime", "One evaluation of the student for each picture"),
+    choice(Preset::realtime, "realtime", "One evaluation of the small student for each picture"),
+    choice(Preset::balanced, "balanced", "The medium student: less noise left, less detail lost with it"),
+    choice(Preset::quality, "quality", "The large student: the cleanest pictures of noisy sources"),
     choice(Preset::paper, "paper",
            "The paper's sampling: DDPM, 25 non-uniform steps, information gain every 10 steps"),
 };
@@ -128,6 +130,11 @@ constexpr Choice evidences[] = {
     choice(EvidenceSource::student, "student", "Information gains from one evaluation of the student"),
     choice(EvidenceSource::teacher, "teacher",
            "Information gains by the denoiser itself, over several noise draws"),
+};
+constexpr Choice student_sizes[] = {
+    choice(StudentSize::small, "small", "32, 48 and 80 channels: for video rate on a CPU"),
+    choice(StudentSize::medium, "medium", "48, 72 and 120 channels"),
+    choice(StudentSize::large, "large", "64, 96 and 160 channels"),
 };
 constexpr Choice channels[] = {
     choice(Channels::luma, "luma", "The luma; chroma is kept. Three-channel models see it in all channels"),
@@ -239,6 +246,10 @@ constexpr ParameterSpec table[] = {
     row<&P::evidence>("evidence", "Evidence",
                       "What the weights of method=gradient come from, beside gradient energy", ready,
                       evidences),
+    row<&P::student_size>("student-size", "Student size",
+                          "Which of the embedded students evidence=student asks; without effect where a "
+                          "file is given as student",
+                          playing, student_sizes),
     row<&P::noise>("noise", "Noise",
                    "Standard deviation of the sources' noise in 0..255 units, which method=gradient takes "
                    "away (evidence=student or teacher): auto (estimated from each stream), 0 for none, or a "
@@ -279,12 +290,20 @@ struct Setting {
 };
 // A preset is the defaults of every parameter named here by any preset, then its own rows.
 constexpr Setting preset_settings[] = {
-    {Preset::paper, "method", "guided"},     {Preset::paper, "sampler", "ddpm"},
-    {Preset::paper, "steps", "25"},          {Preset::paper, "spacing", "quadratic"},
-    {Preset::paper, "interval", "10"},       {Preset::paper, "temperature", "1"},
-    {Preset::paper, "distance", "l2"},       {Preset::paper, "extent", "pixel"},
-    {Preset::paper, "draws", "1"},           {Preset::paper, "smoothing", "0"},
-    {Preset::paper, "guidance", "constant"}, {Preset::paper, "guidance-scale", "0.5"},
+    {Preset::balanced, "student-size", "medium"},
+    {Preset::quality, "student-size", "large"},
+    {Preset::paper, "method", "guided"},
+    {Preset::paper, "sampler", "ddpm"},
+    {Preset::paper, "steps", "25"},
+    {Preset::paper, "spacing", "quadratic"},
+    {Preset::paper, "interval", "10"},
+    {Preset::paper, "temperature", "1"},
+    {Preset::paper, "distance", "l2"},
+    {Preset::paper, "extent", "pixel"},
+    {Preset::paper, "draws", "1"},
+    {Preset::paper, "smoothing", "0"},
+    {Preset::paper, "guidance", "constant"},
+    {Preset::paper, "guidance-scale", "0.5"},
 };
 
 constexpr TaskSpec tasks[] = {

@@ -37,13 +37,15 @@ enum class Base : int { average, mixed, maximum };
 enum class BandWeights : int { separate, joint };
 /// Where the weights of `gradient` come from, beside gradient energy (core/fusion/gradient_evidence.h).
 enum class EvidenceSource : int { gradient, scale_space, student, teacher };
+/// Of the embedded students of method=gradient.
+enum class StudentSize : int { small, medium, large };
 /// What of a colour picture is fused.
 enum class Channels : int { luma, rgb };
 enum class Precision : int { automatic, float32, bfloat16, float16 };
 /// How an infrared picture of another aspect ratio meets the visible one.
 enum class InfraredFit : int { contain, cover, stretch };
 /// Several parameters at once.
-enum class Preset : int { realtime, paper };
+enum class Preset : int { realtime, balanced, quality, paper };
 /// What the pictures are.
 enum class Task : int { visible_infrared, focus, exposure, medical };
 
@@ -109,6 +111,7 @@ struct Parameters {
   Base base = Base::maximum;
   BandWeights band_weights = BandWeights::separate;
   EvidenceSource evidence = EvidenceSource::student;
+  StudentSize student_size = StudentSize::small;
   Word noise = Word("auto");
   double gradient_gain = 1.0;
   double hot_targets = 1.0;

@@ -70,11 +70,18 @@ void bench(const Options& options) {
       result.core = tools::measure_core(runs[i], frames, size.width, size.height, length);
       say("network and convolutions");
       result.network = tools::measure_network(runs[i], size.width, size.height, options.seconds);
+      result.plane_copy_ms =
+          tools::measure_plane_copy(runs[i], size.width, size.height, options.seconds / 20);
       if (!element_wanted) continue;
       say("element");
       auto element = tools::measure_element(runs[i], size.width, size.height, length);
       if (auto* times = std::get_if<tools::ElementTimes>(&element)) {
         result.element = *times;
+        if (times->frames_per_second > tools::paced_rate) {
+          const auto paced =
+              tools::measure_element(runs[i], size.width, size.height, length, tools::paced_rate);
+          if (const auto* busy = std::get_if<tools::ElementTimes>(&paced)) result.paced = *busy;
+        }
       } else {
         std::fprintf(stderr, "digfusion: the element isn't measured: %s\n",
                      std::get<std::string>(element).c_str());

@@ -119,8 +119,7 @@ NetworkTimes measure_network(const Parameters& parameters, int width, int height
     times.milliseconds = median_ms(seconds / 2, [&] { return student->estimate(x).mean; });
     convolutions = student->convolutions(x.size(2), x.size(3));
   } else if (network_of(parameters) == NetworkKind::gradient_student) {
-    const auto student =
-        open_gradient_student(std::string(parameters.student.view()), choice.device, choice.network);
+    const auto student = gradient_student_of(parameters, choice.device, choice.network);
     times.batch = 2;
     const at::Tensor x = pictures(times.batch, student->multiple());
     // As told; the frames of the bench have no noise to be found.
@@ -155,12 +154,29 @@ NetworkTimes measure_network(const Parameters& parameters, int width, int height
   return times;
 }
 
+double measure_plane_copy(const Parameters& parameters, int width, int height, double seconds) {
+  const c10::InferenceMode inference;
+  use_threads(parameters.threads);
+  const DeviceChoice choice =
+      choose_device(parameters.device.view(), parameters.precision, [](const std::string&) {});
+  // As many as a frame has at hand, so that they lie where a frame's do.
+  constexpr std::int64_t planes = 8;
+  const at::Tensor from =
+      at::randn({planes, height, width}, at::TensorOptions().device(choice.device).dtype(at::kFloat));
+  const at::Tensor to = at::empty_like(from);
+  return median_ms(seconds, [&] { return to.copy_(from); }) / planes;
+}
+
 std::variant<ElementTimes, std::string> measure_element(const Parameters& parameters, int width, int height,
-                                                        BenchLength length) {
+                                                        BenchLength length, int rate) {
   const fs::path program = element_program();
   if (program.empty()) return std::string("the program digfusion-bench-element isn't there");
-  std::vector<std::string> command = {program.string(), std::to_string(width), std::to_string(height),
-                                      std::to_string(length.frames), std::to_string(length.seconds)};
+  std::vector<std::string> command = {program.string(),
+                                      std::to_string(width),
+                                      std::to_string(height),
+                                      std::to_string(length.frames),
+                                      std::to_string(length.seconds),
+                                      std::to_string(rate)};
   // What the preset has set is among them, so the preset itself needn't be.
   for (const ParameterSpec& spec : parameter_table())
     if (std::string_view(spec.name) != "preset" && spec.get(parameters) != spec.default_value())
@@ -171,7 +187,7 @@ std::variant<ElementTimes, std::string> measure_element(const Parameters& parame
       return "digfusion-bench-element failed: " +
              (result.err.empty() ? std::to_string(result.exit_code) : result.err);
     const auto json = nlohmann::json::parse(result.out);
-    return ElementTimes{json.at("frames"), json.at("frames_per_second")};
+    return ElementTimes{json.at("frames"), json.at("frames_per_second"), json.at("busy_cores")};
   } catch (const std::exception& error) {
     return std::string("digfusion-bench-element: ") + error.what();
   }

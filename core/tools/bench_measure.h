@@ -53,14 +53,18 @@ struct NetworkTimes {
 /// last). Medians over `seconds` in all.
 NetworkTimes measure_network(const Parameters& parameters, int width, int height, double seconds);
 
+/// Milliseconds to copy a picture's float32 samples, one a pixel: what memory, or the cache, allows.
+double measure_plane_copy(const Parameters& parameters, int width, int height, double seconds);
+
 struct ElementTimes {
   int frames = 0;
   double frames_per_second = 0;  ///< of output buffers, from the first one on
+  double busy_cores = 0;         ///< processor time over time
 };
 
 /// Runs the program `digfusion-bench-element` beside this one. Gives the reason instead where it isn't there
-/// or fails.
+/// or fails. The sink takes `rate` frames a second, or with 0 all that come.
 std::variant<ElementTimes, std::string> measure_element(const Parameters& parameters, int width, int height,
-                                                        BenchLength length);
+                                                        BenchLength length, int rate = 0);
 
 }  // namespace digfusion::tools

@@ -23,6 +23,7 @@ std::string frames_table(const std::vector<BenchResult>& results) {
   Row head = {"run", "size", "frames"};
   for (int i = 0; i < first.stages; ++i) head.emplace_back(first.stage[i].name);
   for (const char* title : {"p95", "core fps", "element fps", "element/core"}) head.emplace_back(title);
+  head.push_back("cores at " + std::to_string(paced_rate) + "/s");
   std::vector<Row> rows = {head};
   for (const BenchResult& result : results) {
     const Statistics& s = result.core.statistics;
@@ -33,7 +34,49 @@ std::string frames_table(const std::vector<BenchResult>& results) {
     row.push_back(result.element ? number_text(result.element->frames_per_second, 2) : "-");
     row.push_back(result.element ? percent(result.element->frames_per_second / result.core.frames_per_second)
                                  : "-");
+    row.push_back(result.paced ? number_text(result.paced->busy_cores, 2) : "-");
     rows.push_back(std::move(row));
+  }
+  return markdown_table(rows);
+}
+
+/// Planes of float32 samples that a part reads and writes at the least, for two sources of 8 bits: each input
+/// and output once. The network's part has a floor of its own.
+struct Traffic {
+  std::string_view part;
+  double planes;
+};
+constexpr Traffic traffic[] = {{"read", 2.5}, {"weights", 4},     {"base", 5},    {"solve", 6},
+                               {"tone", 2},   {"steadiness", 11}, {"write", 1.75}};
+
+std::string parts_table(const std::vector<BenchResult>& results) {
+  std::vector<Row> rows = {{"run", "size", "part", "ms", "share", "floor ms", "of floor"}};
+  for (const BenchResult& result : results) {
+    const Statistics& s = result.core.statistics;
+    const double total = s.stage[s.stages - 1].mean_ms;
+    const auto row = [&](std::string_view name, double milliseconds, double floor) {
+      rows.push_back({name_of_run(result), result.size(), std::string(name), ms(milliseconds),
+                      percent(milliseconds / total), floor > 0 ? ms(floor) : "-",
+                      floor > 0 ? number_text(milliseconds / floor, 1) + " x" : "-"});
+    };
+    const auto floor_of = [&](std::string_view name) {
+      for (const Traffic& t : traffic)
+        if (t.part == name) return t.planes * result.plane_copy_ms / 2;  // a copy reads and writes
+      return name == "evidence" || (name == "fuse" && s.parts == 0) ? result.floor_milliseconds() : 0;
+    };
+    for (int i = 0; i + 1 < s.stages; ++i) {
+      const StageTime& stage = s.stage[i];
+      if (std::string_view(stage.name) != "fuse" || s.parts == 0) {
+        row(stage.name, stage.mean_ms, floor_of(stage.name));
+        continue;
+      }
+      double rest = stage.mean_ms;
+      for (int p = 0; p < s.parts; ++p) {
+        row(s.part[p].name, s.part[p].mean_ms, floor_of(s.part[p].name));
+        rest -= s.part[p].mean_ms;
+      }
+      row("rest of fuse", std::max(rest, 0.), 0);
+    }
   }
   return markdown_table(rows);
 }
@@ -95,8 +138,8 @@ std::string name_of_run(const BenchResult& result) {
 }
 
 std::string bench_tables(const std::vector<BenchResult>& results, const std::vector<PeerResult>& peers) {
-  return frames_table(results) + "\n" + networks_table(results) + "\n" + convolutions_table(results) +
-         (peers.empty() ? "" : "\n" + peers_table(results, peers));
+  return frames_table(results) + "\n" + parts_table(results) + "\n" + networks_table(results) + "\n" +
+         convolutions_table(results) + (peers.empty() ? "" : "\n" + peers_table(results, peers));
 }
 
 std::string bench_page(const std::vector<BenchResult>& results, const std::vector<PeerResult>& peers,
@@ -128,8 +171,16 @@ std::string bench_page(const std::vector<BenchResult>& results, const std::vecto
       "Mean milliseconds of each stage and of the whole frame (`total`), its 95th percentile, frames a "
       "second of\n"
       "the core called back to back and of the element in a pipeline (`appsrc`, `digfusion`, "
-      "`fakesink`).\n\n" +
+      "`fakesink`), and\n"
+      "how many cores that pipeline keeps busy when its sink takes 25 frames a second (where it can).\n\n" +
       frames_table(results) +
+      "\n## Where a frame's time goes\n\n"
+      "`evidence`: the noise's level and the network; `steadiness`: what moves, and the means over time. The "
+      "floor of\n"
+      "`evidence` is that of the network below, without the estimate of the noise; of the others the time to "
+      "read each\n"
+      "input and write each output once, at the rate of a copy of such planes in the same run.\n\n" +
+      parts_table(results) +
       "\n## Networks\n\n"
       "Evaluations of a frame (each picture of a batch counted), their time when the network runs alone, and "
       "that\n"

@@ -11,6 +11,7 @@
 
 #include "core/denoiser/registry.h"
 #include "core/denoiser/student.h"
+#include "core/image/tiles.h"
 #include "core/interface/error.h"
 #include "tests/core/denoiser/model_files.h"
 #include "tests/core/metrics/temporary_folder.h"
@@ -53,6 +54,41 @@ TEST(GradientStudent, EstimatesEachPictureForItself) {
     const GradientEstimates alone = student.estimate(pictures.narrow(0, k, 1), {&noise[std::size_t(k)], 1});
     EXPECT_TRUE(at::allclose(alone.clean[0], all.clean[k], 1e-4, 1e-5)) << k;
     EXPECT_TRUE(at::allclose(alone.error[0], all.error[k], 1e-4, 1e-9)) << k;
+  }
+}
+
+TEST(GradientStudent, ATiledPictureHasNoSeams) {
+  const ModelFile file = some_student();
+  const GradientStudent student = student_of(file);
+  const std::int64_t reach = unet_reach(file.config);
+  // So large that there is an inner tile whose halo ends within the picture on all sides.
+  const std::int64_t side = 8 * reach / student.multiple() * student.multiple();
+  const at::Tensor large = random_pictures(2, side, side + 2 * student.multiple(), 9);
+  const std::vector<NoiseLevel> noise = {{15, 4}, {}};
+  const GradientEstimates whole = student.estimate(large, noise);
+  for (const std::int64_t tile : {side * side / 3, side * side / 9, side * side / 30}) {
+    const GradientEstimates tiled = student.estimate(large, noise, tile);
+    EXPECT_LT((tiled.clean - whole.clean).abs().max().item<double>(), 1e-5) << tile;
+    EXPECT_LT((tiled.error / whole.error - 1).abs().max().item<double>(), 1e-4) << tile;
+  }
+}
+
+TEST(Tiles, CoverAPictureOnceWithTheirHalos) {
+  for (const std::int64_t largest : {64, 1000, 5000, 20000, 1 << 20}) {
+    const std::int64_t height = 8 * 17, width = 8 * 29, halo = 16;
+    at::Tensor covered = at::zeros({height, width});
+    for (const auto& [rows, columns] : tiles_of(height, width, 8, halo, largest)) {
+      EXPECT_LE(rows.inner_size * columns.inner_size, largest);
+      for (const auto& [span, size] : {std::pair{rows, height}, std::pair{columns, width}}) {
+        EXPECT_EQ(span.first, std::max<std::int64_t>(0, span.inner_first - halo));
+        EXPECT_EQ(span.first + span.size, std::min(size, span.inner_first + span.inner_size + halo));
+        EXPECT_EQ(span.inner_first % 8 + span.inner_size % 8, 0);
+      }
+      covered.narrow(0, rows.inner_first, rows.inner_size)
+          .narrow(1, columns.inner_first, columns.inner_size)
+          .add_(1);
+    }
+    EXPECT_TRUE(at::equal(covered, at::ones({height, width}))) << largest;
   }
 }
 

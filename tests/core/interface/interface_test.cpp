@@ -264,11 +264,18 @@ TEST_F(Interface, StatisticsTellWhatRuns) {
     sum += statistics.stage[i].mean_ms;
   }
   EXPECT_NEAR(statistics.stage[3].mean_ms, sum, 0.1 + 0.1 * sum);
+  ASSERT_GE(statistics.parts, 4);
+  EXPECT_STREQ(statistics.part[0].name, "evidence");
+  double parts = 0;
+  for (int i = 0; i < statistics.parts; ++i) parts += statistics.part[i].mean_ms;
+  EXPECT_GT(parts, 0);
+  EXPECT_LE(parts, statistics.stage[1].mean_ms * 1.001);
   ASSERT_TRUE(fuser->load(parameters, nullptr, nullptr).ok());
   statistics = fuser->statistics();
   EXPECT_EQ(statistics.frames, 0u);
   EXPECT_EQ(statistics.evaluations, 0u);
   EXPECT_EQ(statistics.stage[3].mean_ms, 0);
+  EXPECT_EQ(statistics.parts, 0);
 }
 
 TEST_F(Interface, StatisticsMayBeAskedAtAnyTime) {
