@@ -12,6 +12,7 @@
 
 #include "core/scene/pattern.h"
 #include "plugin/digtestview.h"
+#include "plugin/testfaults.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_dig_test_src_debug);
 #define GST_CAT_DEFAULT gst_dig_test_src_debug
@@ -21,7 +22,7 @@ namespace {
 using digfusion::View;
 namespace scene = digfusion::scene;
 
-enum Property : guint { prop_pattern = 1, prop_seed, prop_num_buffers, prop_is_live };
+enum Property : guint { prop_pattern = 1, prop_seed, prop_num_buffers, prop_is_live, prop_first_fault };
 
 constexpr guint64 default_seed = 0;
 
@@ -38,6 +39,7 @@ struct SourceState {
   std::array<Stream, 3> streams;  ///< in the order of View
   scene::Pattern pattern = scene::default_pattern;
   guint64 seed = default_seed;
+  scene::Faults faults;  ///< of the infrared view
   bool running = false;  ///< between READY→PAUSED and PAUSED→READY
 };
 
@@ -83,6 +85,18 @@ static void set_scene(SourceState* state, std::optional<scene::Pattern> pattern,
     gst_dig_test_view_set_scene(GST_DIG_TEST_VIEW(stream.view), *pattern, *seed);
 }
 
+/// False when no fault has that property number.
+static bool set_faults(SourceState* state, guint id, const GValue* value) {
+  std::unique_lock lock(state->mutex);
+  if (id < prop_first_fault || !digfusion::set_fault(state->faults, id - prop_first_fault, value))
+    return false;
+  const scene::Faults faults = state->faults;
+  GstElement* view = state->streams[static_cast<std::size_t>(View::infrared)].view;
+  lock.unlock();
+  gst_dig_test_view_set_faults(GST_DIG_TEST_VIEW(view), faults);
+  return true;
+}
+
 static void gst_dig_test_src_set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   SourceState* state = GST_DIG_TEST_SRC(object)->state;
   switch (id) {
@@ -101,7 +115,7 @@ static void gst_dig_test_src_set_property(GObject* object, guint id, const GValu
         gst_base_src_set_live(GST_BASE_SRC(stream.view), g_value_get_boolean(value));
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+      if (!set_faults(state, id, value)) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
 }
 
@@ -111,6 +125,7 @@ static void gst_dig_test_src_get_property(GObject* object, guint id, GValue* val
   std::unique_lock lock(state->mutex);
   const scene::Pattern pattern = state->pattern;
   const guint64 seed = state->seed;
+  const scene::Faults faults = state->faults;
   lock.unlock();
   switch (id) {
     case prop_pattern:
@@ -126,7 +141,8 @@ static void gst_dig_test_src_get_property(GObject* object, guint id, GValue* val
       g_value_set_boolean(value, gst_base_src_is_live(GST_BASE_SRC(view)));
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+      if (id < prop_first_fault || !digfusion::get_fault(faults, id - prop_first_fault, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
 }
 
@@ -323,6 +339,7 @@ static void gst_dig_test_src_class_init(GstDigTestSrcClass* klass) {
           "is-live", "Is live",
           "Whether frames come in real time, as a camera's do; such a stream can't be seeked", FALSE,
           while_ready));
+  digfusion::install_fault_properties(object, prop_first_fault);
 
   auto* element = GST_ELEMENT_CLASS(klass);
   element->change_state = gst_dig_test_src_change_state;

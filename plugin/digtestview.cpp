@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "core/scene/renderer.h"
 #include "plugin/frametimes.h"
@@ -26,6 +27,8 @@ namespace {
 
 using digfusion::FrameTimes;
 using digfusion::View;
+using digfusion::scene::Faults;
+using digfusion::scene::FaultyCamera;
 using digfusion::scene::Pattern;
 using digfusion::scene::Plane;
 using digfusion::scene::Renderer;
@@ -59,6 +62,14 @@ class ViewState {
     pattern_ = pattern;
     seed_ = seed;
   }
+  void set_faults(const Faults& faults) {
+    const std::lock_guard lock(mutex_);
+    faults_ = faults;
+  }
+  bool kelvin() {
+    const std::lock_guard lock(mutex_);
+    return faults_.kelvin;
+  }
   void start_at(GstClockTime position) {
     const std::lock_guard lock(mutex_);
     first_ = position;
@@ -71,6 +82,7 @@ class ViewState {
   void stop() {
     const std::lock_guard lock(mutex_);
     renderer_.reset();
+    camera_.reset();
     times_ = {};
     placed_ = false;
     first_ = 0;
@@ -105,19 +117,23 @@ class ViewState {
   }
 
   GstFlowReturn fill(GstBuffer* buffer);
-  GstClockTime time() const { return time_; }
+  GstClockTime stamp() const { return stamp_; }
+  GstClockTime due() const { return due_; }
+  bool dropped() const { return dropped_; }
 
  private:
   /// Chooses the next frame by time. A live view starts with the first frame that is still to come, so that
   /// two views show the same frame at the same running time, whenever each was ready.
   void place() {
     times_.restart();
-    GstClockTime target = std::max(target_, first_);
+    GstClockTime target = static_cast<GstClockTime>(
+        digfusion::scene::nominal_of(faults_, static_cast<std::int64_t>(std::max(target_, first_))));
     if (gst_base_src_is_live(element_)) {
       if (GstClock* clock = gst_element_get_clock(GST_ELEMENT(element_))) {
         const GstClockTime now = gst_clock_get_time(clock),
                            base = gst_element_get_base_time(GST_ELEMENT(element_));
-        target = now > base ? now - base : 0;
+        const auto running = static_cast<std::int64_t>(now > base ? now - base : 0);
+        target = static_cast<GstClockTime>(digfusion::scene::nominal_of(faults_, running));
         gst_object_unref(clock);
       }
       next_ = target > 0 ? times_.at(target) + (times_.still() ? 0 : 1) : 0;
@@ -129,19 +145,30 @@ class ViewState {
   }
   void update_renderer() {
     const int width = GST_VIDEO_INFO_WIDTH(&info_), height = GST_VIDEO_INFO_HEIGHT(&info_);
+    if (view == View::infrared && !faults_.perfect_picture()) return update_camera(width, height);
+    camera_.reset();
     if (renderer_ && renderer_->pattern() == pattern_ && renderer_->seed() == seed_ &&
         renderer_->width() == width && renderer_->height() == height)
       return;
     renderer_.reset();
     renderer_ = Renderer::shared(pattern_, seed_, width, height);
   }
-  bool draw(std::int64_t frame, GstBuffer* buffer);
+  void update_camera(int width, int height) {
+    const CameraKey key{pattern_, seed_, width, height, faults_};
+    if (camera_ && camera_key_ == key) return;
+    camera_.reset();
+    camera_.emplace(pattern_, seed_, width, height, faults_);
+    camera_key_ = key;
+    renderer_.reset();  // after, so that one renderer serves both
+  }
+  bool draw(std::int64_t frame, std::int64_t shown, GstBuffer* buffer);
 
   GstBaseSrc* const element_;
   std::mutex
       mutex_;  ///< of all below but what only the streaming thread touches; taken before GStreamer's locks
   Pattern pattern_ = digfusion::scene::default_pattern;
   std::uint64_t seed_ = 0;
+  Faults faults_;  ///< none but in the infrared view
   GstClockTime target_ = 0, first_ = 0;
   bool placed_ = false, reverse_ = false;
   std::int64_t next_ = 0;
@@ -149,28 +176,48 @@ class ViewState {
 
   // The streaming thread's, or of whoever starts and stops it.
   std::shared_ptr<const Renderer> renderer_;
+  struct CameraKey {
+    Pattern pattern;
+    std::uint64_t seed;
+    int width, height;
+    Faults faults;
+    bool operator==(const CameraKey&) const = default;
+  };
+  std::optional<FaultyCamera> camera_;  ///< in the renderer's place where the picture has faults
+  CameraKey camera_key_ = {};
   GstVideoInfo info_ = {};
-  GstClockTime time_ = 0;  ///< of the frame on its way
+  // Of the frame on its way:
+  GstClockTime stamp_ = 0, due_ = 0;  ///< its timestamp, and when a live view has it
+  bool dropped_ = false;              ///< whether it gets lost
   Plane luma_, cb_, cr_;
 };
 
 GstFlowReturn ViewState::fill(GstBuffer* buffer) {
-  std::int64_t frame;
+  namespace scene = digfusion::scene;
+  std::int64_t frame, shown;
   {
     const std::lock_guard lock(mutex_);
     if (!placed_) place();
     if (next_ < 0 || (times_.still() && next_ > 0)) return GST_FLOW_EOS;
     frame = next_;
     next_ += reverse_ ? -1 : 1;
-    time_ = times_.start(frame);
-    GST_BUFFER_PTS(buffer) = time_;
-    GST_BUFFER_DURATION(buffer) = times_.duration(frame);
-    update_renderer();
+    const auto nominal = static_cast<std::int64_t>(times_.start(frame));
+    const GstClockTime duration = times_.duration(frame);
+    const std::int64_t interval = times_.still() ? 0 : static_cast<std::int64_t>(duration);
+    const std::int64_t stamp = scene::stamp_of(faults_, seed_, frame, nominal, interval);
+    shown = scene::shown_in(faults_, frame, nominal, interval);
+    // What would be stamped before the stream's beginning is lost, but not for its jitter alone.
+    dropped_ = scene::is_dropped(faults_, seed_, frame) || stamp < -faults_.jitter;
+    due_ = static_cast<GstClockTime>(scene::taken_at(faults_, nominal));
+    stamp_ = static_cast<GstClockTime>(std::max<std::int64_t>(stamp, 0));
+    GST_BUFFER_PTS(buffer) = due_;
+    GST_BUFFER_DURATION(buffer) = duration;
+    if (!dropped_) update_renderer();
   }
   GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
   GST_BUFFER_OFFSET(buffer) = static_cast<guint64>(frame);
   GST_BUFFER_OFFSET_END(buffer) = static_cast<guint64>(frame) + 1;
-  if (!draw(frame, buffer)) {
+  if (!dropped_ && !draw(frame, shown, buffer)) {
     GST_ELEMENT_ERROR(element_, RESOURCE, WRITE, ("Can't write to the picture's memory."),
                       ("frame %" G_GINT64_FORMAT, frame));
     return GST_FLOW_ERROR;
@@ -178,10 +225,12 @@ GstFlowReturn ViewState::fill(GstBuffer* buffer) {
   return GST_FLOW_OK;
 }
 
-bool ViewState::draw(std::int64_t frame, GstBuffer* buffer) {
+bool ViewState::draw(std::int64_t frame, std::int64_t shown, GstBuffer* buffer) {
   const bool gray = GST_VIDEO_INFO_IS_GRAY(&info_), coloured = !gray && view == View::visible;
-  if (view == View::infrared)
-    renderer_->infrared(frame, luma_);
+  if (camera_)
+    camera_->picture(frame, shown, luma_);
+  else if (view == View::infrared)
+    renderer_->infrared(shown, luma_);
   else if (view == View::ideal)
     renderer_->ideal(frame, luma_);
   else if (coloured)
@@ -239,6 +288,20 @@ static GstStaticPadTemplate src_template =
 
 static ViewState* state_of(gpointer object) { return GST_DIG_TEST_VIEW(object)->state; }
 
+/// A radiometric picture has one format.
+static GstCaps* gst_dig_test_view_get_caps(GstBaseSrc* base, GstCaps* filter) {
+  GstCaps* caps = gst_pad_get_pad_template_caps(GST_BASE_SRC_PAD(base));
+  if (state_of(base)->kelvin()) {
+    caps = gst_caps_make_writable(caps);
+    gst_caps_set_simple(caps, "format", G_TYPE_STRING, "GRAY16_LE", "colorimetry", G_TYPE_STRING, "1:4:0:0",
+                        nullptr);
+  }
+  if (!filter) return caps;
+  GstCaps* both = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_unref(caps);
+  return both;
+}
+
 /// The first format that the view prefers, 640×480 at 30/1, and the colorimetry that the samples will have.
 static GstCaps* gst_dig_test_view_fixate(GstBaseSrc* base, GstCaps* caps) {
   GstCaps* preferred = gst_caps_from_string(digfusion::view_caps(state_of(base)->view));
@@ -279,10 +342,12 @@ static GstCaps* gst_dig_test_view_fixate(GstBaseSrc* base, GstCaps* caps) {
 }
 
 /// GstBaseSrc moves a live stream's timestamps by the delay of its first frame, which differs from view to
-/// view. Both views' frames are counted from running time 0 already, and keep that time.
+/// view. Both views' frames are counted from running time 0 already, and keep that time, or what a faulty
+/// clock makes of it. A lost frame gets lost here, so that it counts among `num-buffers` and takes its time.
 static GstPadProbeReturn on_frame(GstPad*, GstPadProbeInfo* info, gpointer user_data) {
+  if (state_of(user_data)->dropped()) return GST_PAD_PROBE_DROP;
   GstBuffer* buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
-  GST_BUFFER_PTS(buffer) = state_of(user_data)->time();
+  GST_BUFFER_PTS(buffer) = state_of(user_data)->stamp();
   GST_PAD_PROBE_INFO_DATA(info) = buffer;
   return GST_PAD_PROBE_OK;
 }
@@ -362,7 +427,7 @@ static void gst_dig_test_view_get_times(GstBaseSrc* base, GstBuffer* buffer, Gst
                                         GstClockTime* end) {
   *start = *end = GST_CLOCK_TIME_NONE;
   if (!gst_base_src_is_live(base)) return;
-  *start = GST_BUFFER_PTS(buffer);
+  *start = state_of(base)->due();
   if (GST_BUFFER_DURATION_IS_VALID(buffer)) *end = *start + GST_BUFFER_DURATION(buffer);
 }
 
@@ -393,6 +458,7 @@ static void gst_dig_test_view_class_init(GstDigTestViewClass* klass) {
                                         "A child of digtestsrc", "the digfusion project");
   gst_element_class_add_static_pad_template(element, &src_template);
   auto* base = GST_BASE_SRC_CLASS(klass);
+  base->get_caps = gst_dig_test_view_get_caps;
   base->fixate = gst_dig_test_view_fixate;
   base->set_caps = gst_dig_test_view_set_caps;
   base->decide_allocation = gst_dig_test_view_decide_allocation;
@@ -419,6 +485,10 @@ GstElement* gst_dig_test_view_new(View view) {
 
 void gst_dig_test_view_set_scene(GstDigTestView* self, Pattern pattern, std::uint64_t seed) {
   self->state->set_scene(pattern, seed);
+}
+
+void gst_dig_test_view_set_faults(GstDigTestView* self, const Faults& faults) {
+  self->state->set_faults(faults);
 }
 
 void gst_dig_test_view_start_at(GstDigTestView* self, GstClockTime position) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "core/scene/faults.h"
 #include "core/scene/pattern.h"
 
 namespace digfusion {
@@ -32,6 +33,9 @@ G_END_DECLS
 GstElement* gst_dig_test_view_new(digfusion::View view);
 /// From the next frame on. Thread-safe.
 void gst_dig_test_view_set_scene(GstDigTestView* self, digfusion::scene::Pattern pattern, std::uint64_t seed);
+/// Of the infrared view, from the next frame on; whether it is kelvin, from the next negotiation.
+/// Thread-safe.
+void gst_dig_test_view_set_faults(GstDigTestView* self, const digfusion::scene::Faults& faults);
 /// Where a view that isn't running yet starts: 0, or the running view's position when it joins late.
 void gst_dig_test_view_start_at(GstDigTestView* self, GstClockTime position);
 /// The stream time of the next frame.

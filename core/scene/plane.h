@@ -36,6 +36,11 @@ struct Grid {
     return {width, height, -0.5f * step * static_cast<float>(width),
             0.5f - 0.5f * step * static_cast<float>(height), step};
   }
+  /// With so many pixels more on every side.
+  Grid widened(int margin) const {
+    const auto shift = static_cast<float>(margin) * step;
+    return {width + 2 * margin, height + 2 * margin, u0 - shift, v0 - shift, step};
+  }
   /// The chroma samples' grid in a 4:2:0 picture, each in the middle of its four luma samples.
   Grid halved() const { return {(width + 1) / 2, (height + 1) / 2, u0, v0, 2 * step}; }
 

@@ -89,18 +89,37 @@ void for_rows(const Grid& grid, Work work) {
 
 }  // namespace
 
-Renderer::Renderer(Pattern pattern, std::uint64_t seed, int width, int height)
+void add_sensor_noise(Pattern pattern, std::uint64_t seed, std::int64_t n, Plane& plane, float more_noise,
+                      float column_noise) {
+  const float own = look_of(pattern).thermal_noise;
+  const float sigma = std::hypot(own, more_noise), column_sigma = std::hypot(0.3f * own, column_noise);
+  const std::uint32_t key = frame_key(key_of(seed), infrared_view, n);
+  std::vector<float> noise(plane.width), columns(plane.width);
+  noise_row(key_of(seed) ^ infrared_view, 0, plane.width,
+            columns.data());  // the bolometer's columns never quite agree
+  for (int y = 0; y < plane.height; ++y) {
+    noise_row(key, y, plane.width, noise.data());
+    float* row = plane.row(y);
+    for (int x = 0; x < plane.width; ++x)
+      row[x] = std::clamp(row[x] + sigma * noise[x] + column_sigma * columns[x], 0.0f, 1.0f);
+  }
+}
+
+Renderer::Renderer(Pattern pattern, std::uint64_t seed, int width, int height, int margin)
     : pattern_(pattern),
       seed_(seed),
       look_(look_of(pattern)),
       key_(key_of(seed)),
-      grid_(Grid::of_size(std::max(width, 1), std::max(height, 1))),
+      grid_(Grid::of_size(std::max(width, 1), std::max(height, 1))
+                .widened(std::clamp(margin, 0, maximum_size))),
       half_(grid_.halved()),
       atmosphere_(look_, key_) {
   if (std::min(width, height) < minimum_size || std::max(width, height) > maximum_size)
     throw std::invalid_argument("a scene of " + std::to_string(width) + "x" + std::to_string(height) +
                                 " pixels; each side must be within " + std::to_string(minimum_size) + " to " +
                                 std::to_string(maximum_size));
+  if (margin < 0 || margin > maximum_size)
+    throw std::invalid_argument("a scene's margin of " + std::to_string(margin) + " pixels");
   const Street street(look_, key_);
   glows_ = street.glows();
   for (Plane* plane : {&light_, &luma_, &heat_, &infrared_}) plane->resize(grid_.width, grid_.height);
@@ -136,16 +155,17 @@ Renderer::Renderer(Pattern pattern, std::uint64_t seed, int width, int height)
   paint_chroma(half_, fittings, half_light_, half_cb_, half_cr_);
 }
 
-std::shared_ptr<const Renderer> Renderer::shared(Pattern pattern, std::uint64_t seed, int width, int height) {
-  using Key = std::tuple<Pattern, std::uint64_t, int, int>;
+std::shared_ptr<const Renderer> Renderer::shared(Pattern pattern, std::uint64_t seed, int width, int height,
+                                                 int margin) {
+  using Key = std::tuple<Pattern, std::uint64_t, int, int, int>;
   // Never destroyed: an element may outlive this library's static objects at the process's end.
   static auto& mutex = *new std::mutex;
   static auto& known = *new std::map<Key, std::weak_ptr<const Renderer>>;
   const std::lock_guard lock(mutex);
   std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<const Renderer>& entry = known[Key(pattern, seed, width, height)];
+  std::weak_ptr<const Renderer>& entry = known[Key(pattern, seed, width, height, margin)];
   std::shared_ptr<const Renderer> renderer = entry.lock();
-  if (!renderer) entry = renderer = std::make_shared<const Renderer>(pattern, seed, width, height);
+  if (!renderer) entry = renderer = std::make_shared<const Renderer>(pattern, seed, width, height, margin);
   return renderer;
 }
 
@@ -226,22 +246,20 @@ void Renderer::visible(std::int64_t n, Plane& luma, Plane* cb, Plane* cr) const 
 }
 
 void Renderer::infrared(std::int64_t n, Plane& radiance) const {
+  infrared_light(n, radiance);
+  add_sensor_noise(pattern_, seed_, n, radiance);
+}
+
+void Renderer::infrared_light(std::int64_t n, Plane& radiance) const {
   radiance = infrared_;
   paint_radiance(grid_, cast_at(look_, key_, time(n)).paints, radiance);
   blur(radiance, 0.0021f / grid_.step);
   const Veil veil = atmosphere_.infrared(grid_, time(n));
-  const std::uint32_t key = frame_key(key_, infrared_view, n);
-  std::vector<float> gain(grid_.width), offset(grid_.width), noise(grid_.width), columns(grid_.width);
-  noise_row(key_ ^ infrared_view, 0, grid_.width,
-            columns.data());  // the bolometer's columns never quite agree
+  std::vector<float> gain(grid_.width), offset(grid_.width);
   for (int y = 0; y < grid_.height; ++y) {
     veil.row(y, gain.data(), offset.data());
-    noise_row(key, y, grid_.width, noise.data());
     float* row = radiance.row(y);
-    for (int x = 0; x < grid_.width; ++x) {
-      const float seen = row[x] * gain[x] + offset[x];
-      row[x] = std::clamp(seen + look_.thermal_noise * (noise[x] + 0.3f * columns[x]), 0.0f, 1.0f);
-    }
+    for (int x = 0; x < grid_.width; ++x) row[x] = row[x] * gain[x] + offset[x];
   }
 }
 

@@ -24,14 +24,21 @@ inline constexpr double frames_per_second = 30;
 /// a of Y* = V° + a·H·(1 - V°).
 inline constexpr float ideal_heat_gain = 0.6f;
 
+/// Adds the infrared sensor's noise to a plane of any size, clipped to 0..1: the pattern's own, and Gaussian
+/// noise of the pixels (new with each frame) and of the columns (which stays) with these standard deviations.
+void add_sensor_noise(Pattern pattern, std::uint64_t seed, std::int64_t n, Plane& plane, float noise = 0,
+                      float column_noise = 0);
+
 class Renderer {
  public:
-  /// Renders what doesn't move, once. Throws std::invalid_argument when a side isn't within
-  /// minimum_size..maximum_size.
-  Renderer(Pattern pattern, std::uint64_t seed, int width, int height);
+  /// Renders what doesn't move, once. With a margin the planes are larger than the picture by so many pixels
+  /// of the scene on every side. Throws std::invalid_argument when a side isn't within
+  /// minimum_size..maximum_size, or the margin isn't within 0..maximum_size.
+  Renderer(Pattern pattern, std::uint64_t seed, int width, int height, int margin = 0);
 
   /// One renderer for all who want the same pictures at the same time. Thread-safe.
-  static std::shared_ptr<const Renderer> shared(Pattern pattern, std::uint64_t seed, int width, int height);
+  static std::shared_ptr<const Renderer> shared(Pattern pattern, std::uint64_t seed, int width, int height,
+                                                int margin = 0);
 
   // Each fills planes of this size with samples within 0..1. Thread-safe.
 
@@ -42,6 +49,8 @@ class Renderer {
   void visible(std::int64_t n, Plane& luma, Plane& cb, Plane& cr) const;
   /// The infrared camera's picture, white hot.
   void infrared(std::int64_t n, Plane& radiance) const;
+  /// What reaches its sensor: the same without the sensor's noise.
+  void infrared_light(std::int64_t n, Plane& radiance) const;
   /// Y*, the ideal fused luma.
   void ideal(std::int64_t n, Plane& luma) const;
 
@@ -54,7 +63,7 @@ class Renderer {
 
   Pattern pattern() const { return pattern_; }
   std::uint64_t seed() const { return seed_; }
-  int width() const { return grid_.width; }
+  int width() const { return grid_.width; }  ///< of a plane, margins and all
   int height() const { return grid_.height; }
 
  private:
