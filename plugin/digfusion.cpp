@@ -88,9 +88,7 @@ State& state_of(gpointer element) { return *GST_DIGFUSION(element)->state; }
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
   State& state = state_of(object);
-  if (id == prop_eos_policy)
-    return state.settings.set_eos_policy(static_cast<EosPolicy>(g_value_get_enum(value)));
-  if (id == prop_max_failures) return state.settings.set_max_failures(g_value_get_uint(value));
+  if (set_own(state.settings, id, value)) return;
   const ParameterSpec* spec = parameter_of(id);
   if (!spec) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
@@ -104,8 +102,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* ps
 
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   State& state = state_of(object);
-  if (id == prop_eos_policy) return g_value_set_enum(value, static_cast<gint>(state.settings.eos_policy()));
-  if (id == prop_max_failures) return g_value_set_uint(value, state.settings.max_failures());
+  if (get_own(state.settings, id, value)) return;
   if (id == prop_stats)
     return g_value_take_boxed(value, to_structure(state.stream.counts(), state.session.statistics()));
   if (const ParameterSpec* spec = parameter_of(id))

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plugin/fusionstream.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "plugin/allocation.h"
 #include "plugin/messages.h"
-#include "plugin/videoimage.h"
 
 #define GST_CAT_DEFAULT digfusion_debug
 
@@ -24,13 +25,6 @@ bool is_gap(GstBuffer* buffer) {
 BufferRef peek(GstAggregatorPad* pad) { return BufferRef(gst_aggregator_pad_peek_buffer(pad)); }
 BufferRef pop(GstAggregatorPad* pad) { return BufferRef(gst_aggregator_pad_pop_buffer(pad)); }
 
-GstSegment segment_of(GstAggregatorPad* pad) {
-  GST_OBJECT_LOCK(pad);
-  const GstSegment segment = pad->segment;
-  GST_OBJECT_UNLOCK(pad);
-  return segment;
-}
-
 /// A picture's duration in stream time: its own, else by the caps' frame rate, else GST_CLOCK_TIME_NONE.
 GstClockTime duration_of(const GstVideoInfo& info, GstBuffer* buffer) {
   if (GST_BUFFER_DURATION_IS_VALID(buffer) && GST_BUFFER_DURATION(buffer) > 0)
@@ -41,9 +35,16 @@ GstClockTime duration_of(const GstVideoInfo& info, GstBuffer* buffer) {
 
 }  // namespace
 
+GstSegment segment_of(GstAggregatorPad* pad) {
+  GST_OBJECT_LOCK(pad);
+  const GstSegment segment = pad->segment;
+  GST_OBJECT_UNLOCK(pad);
+  return segment;
+}
+
 FusionStream::FusionStream(GstAggregator* element, GstAggregatorPad* visible, GstAggregatorPad* infrared,
                            Settings& settings, Session& session)
-    : element_(element), settings_(settings), session_(session) {
+    : element_(element), settings_(settings), session_(session), losses_(GST_ELEMENT(element)) {
   for (Input* input : {&visible_, &infrared_}) gst_video_info_init(&input->info);
   visible_.pad = visible;
   infrared_.pad = infrared;
@@ -54,7 +55,8 @@ void FusionStream::start() {
   forget_ = had_infrared_ = false;
   failures_in_row_ = unwarned_ = 0;
   last_warning_ = 0;
-  frames_ = dropped_ = passed_through_ = failures_ = 0;
+  frames_ = dropped_ = passed_through_ = failures_ = blanked_ = 0;
+  losses_.restart();
 }
 
 void FusionStream::stop() {
@@ -71,7 +73,13 @@ void FusionStream::forget() {
   held_.reset();
   first_used_ = nullptr;
   first_visible_.reset();
+  last_visible_.reset();
+  fade_.left = 0;
   visible_.end = infrared_.end = 0;
+  visible_.rate.restart();
+  infrared_.rate.restart();
+  offset_.restart();
+  offset_ms_ = drift_ppm_ = std::numeric_limits<double>::quiet_NaN();
   sent_ = told_infrared_end_ = false;
 }
 
@@ -92,6 +100,8 @@ bool FusionStream::set_caps(GstAggregatorPad* pad, GstCaps* caps) {
   if (pad == visible_.pad) {
     session_.set_size(GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info));
     if (changed) session_.reset();
+    last_visible_.reset();
+    black_.reset();
     gst_pad_mark_reconfigure(GST_AGGREGATOR_SRC_PAD(element_));
   } else {
     // The nearest infrared picture can be up to half its interval in a visible picture's future.
@@ -132,14 +142,59 @@ Slot FusionStream::slot_of(const Input& input, GstBuffer* buffer) const {
   return slot;
 }
 
-GstClockTime FusionStream::next_time() const {
-  const BufferRef visible = peek(visible_.pad);
-  if (!visible) return GST_CLOCK_TIME_NONE;
-  const std::int64_t time = slot_of(visible_, visible.get()).time;
-  return time > 0 ? static_cast<GstClockTime>(time) : 0;
+bool FusionStream::can_lead() const {
+  return settings_.stream().visible_loss != LossPolicy::wait && sent_ && visible_.caps &&
+         !gst_aggregator_pad_is_eos(visible_.pad);
 }
 
-StreamCounts FusionStream::counts() const { return {frames_, dropped_, passed_through_, failures_}; }
+GstClockTime FusionStream::next_time() const {
+  const auto as_clock_time = [](std::int64_t time) { return time > 0 ? static_cast<GstClockTime>(time) : 0; };
+  if (const BufferRef visible = peek(visible_.pad))
+    return as_clock_time(slot_of(visible_, visible.get()).time);
+  if (!can_lead()) return GST_CLOCK_TIME_NONE;
+  if (losses_.is(Loss::visible)) {
+    const BufferRef infrared = peek(infrared_.pad);
+    return infrared ? as_clock_time(slot_of(infrared_, infrared.get()).time) : GST_CLOCK_TIME_NONE;
+  }
+  const GstClockTime age = settings_.stream().max_visible_age;
+  if (age > GST_CLOCK_TIME_NONE / 2) return GST_CLOCK_TIME_NONE;
+  return as_clock_time(visible_.end) + age;
+}
+
+StreamCounts FusionStream::counts() const {
+  StreamCounts counts;
+  counts.frames = frames_;
+  counts.dropped = dropped_;
+  counts.passed_through = passed_through_;
+  counts.failures = failures_;
+  counts.blanked = blanked_;
+  counts.infrared_losses = losses_.count(Loss::infrared);
+  counts.visible_losses = losses_.count(Loss::visible);
+  if (const double offset = offset_ms_; !std::isnan(offset)) counts.infrared_offset_ms = offset;
+  if (const double drift = drift_ppm_; !std::isnan(drift)) counts.infrared_drift_ppm = drift;
+  return counts;
+}
+
+Limits FusionStream::limits() const {
+  const auto time = [](std::uint64_t value) {
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX));
+  };
+  return {time(now_.pts_tolerance), time(now_.max_infrared_age)};
+}
+
+void FusionStream::watch_clocks(const Slot& visible, const Slot& infrared) {
+  const auto nominal = [](const GstVideoInfo& info) {
+    return info.fps_n > 0 ? static_cast<double>(GST_SECOND) * info.fps_d / info.fps_n : 0;
+  };
+  visible_.rate.add(visible.time, nominal(visible_.info));
+  if (!infrared.used) infrared_.rate.add(infrared.time, nominal(infrared_.info));
+  offset_.add(infrared.time - visible.time);
+  constexpr guint64 between_reports = 16;
+  if (frames_ % between_reports > 0) return;
+  if (const auto median = offset_.median()) offset_ms_ = static_cast<double>(*median) / GST_MSECOND;
+  const auto slower = infrared_.rate.ppm(), visible_slower = visible_.rate.ppm();
+  if (slower && visible_slower) drift_ppm_ = *slower - *visible_slower;
+}
 
 void FusionStream::advance(const Slot& slot) {
   BufferRef buffer = pop(infrared_.pad);
@@ -168,7 +223,7 @@ FusionStream::Fate FusionStream::use_first(BufferRef first, const Slot& slot, co
 }
 
 FusionStream::Fate FusionStream::without_next(const Slot& visible, Held& partner) {
-  return held_ && is_fresh(held_->slot, visible) ? use_held(partner) : Fate::missing;
+  return held_ && is_usable(held_->slot, visible, limits()) ? use_held(partner) : Fate::missing;
 }
 
 FusionStream::Fate FusionStream::find_partner(const Slot& visible, bool timeout, Held& partner) {
@@ -183,8 +238,9 @@ FusionStream::Fate FusionStream::find_partner(const Slot& visible, bool timeout,
     }
     switch (pair(held_ ? std::optional(held_->slot) : std::nullopt, slot, visible)) {
       case Pairing::hold:
-        return use_held(partner);
+        return without_next(visible, partner);
       case Pairing::take:
+        if (!is_usable(slot, visible, limits())) return without_next(visible, partner);
         return use_first(std::move(first), slot, visible, partner);
       case Pairing::advance:
         advance(slot);
@@ -208,8 +264,10 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     forget();
     session_.reset();
   }
+  now_ = settings_.stream();
   const BufferRef next = peek(visible_.pad);
-  if (!next) return gst_aggregator_pad_is_eos(visible_.pad) ? visible_ended() : GST_AGGREGATOR_FLOW_NEED_DATA;
+  if (!next && gst_aggregator_pad_is_eos(visible_.pad)) return visible_ended();
+  if (!next) return timeout ? without_visible() : GST_AGGREGATOR_FLOW_NEED_DATA;
   if (is_gap(next.get())) return send_gap();
   if (!visible_.caps) return GST_FLOW_NOT_NEGOTIATED;
 
@@ -223,11 +281,19 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
       return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
   const Slot slot = slot_of(visible_, next.get());
+  if (losses_.is(Loss::visible)) {
+    if (slot.time < visible_.end) {  // infrared pictures have been sent for its time
+      pop(visible_.pad);
+      return GST_AGGREGATOR_FLOW_NEED_DATA;
+    }
+    losses_.update(Loss::visible, false, slot.time, now_.visible_loss);
+    recover(Loss::visible, now_.visible_loss);
+  }
   if (!first_visible_) first_visible_ = slot.time;
   Held infrared;
   const Fate fate = find_partner(slot, timeout, infrared);
   if (fate == Fate::wait) return GST_AGGREGATOR_FLOW_NEED_DATA;
-  if (fate == Fate::ended && settings_.eos_policy() == EosPolicy::first) return GST_FLOW_EOS;
+  if (fate == Fate::ended && now_.eos_policy == EosPolicy::first) return GST_FLOW_EOS;
 
   // Out of the queue, so that upstream works on while this picture is fused.
   BufferRef visible = pop(visible_.pad);
@@ -236,8 +302,12 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
   gst_aggregator_selected_samples(element_, GST_BUFFER_PTS(next.get()), GST_BUFFER_DTS(next.get()),
                                   GST_BUFFER_DURATION(next.get()), nullptr);
 
+  if (now_.visible_loss == LossPolicy::freeze) last_visible_.reset(gst_buffer_ref(visible.get()));
   if (fate == Fate::fuse) {
     had_infrared_ = true;
+    watch_clocks(slot, infrared.slot);
+    if (losses_.update(Loss::infrared, false, slot.time, now_.infrared_loss))
+      recover(Loss::infrared, now_.infrared_loss);
     return fuse_and_send(std::move(visible), infrared);
   }
   if (fate == Fate::ended) {
@@ -247,16 +317,58 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     failures_in_row_ = 0;
     return pass_through(std::move(visible));
   }
-  if (!had_infrared_ && slot.time - *first_visible_ < start_up) {
+  return without_infrared(std::move(visible), slot);
+}
+
+void FusionStream::recover(Loss which, LossPolicy policy) {
+  const bool jumps = policy == LossPolicy::pass || policy == LossPolicy::blank;
+  fade_ = {jumps ? now_.recovery_frames : 0, now_.recovery_frames, which, policy};
+}
+
+GstFlowReturn FusionStream::without_infrared(BufferRef visible, const Slot& slot) {
+  const LossPolicy policy = now_.infrared_loss;
+  const bool starting = !had_infrared_ && slot.time - *first_visible_ < start_up;
+  if (!starting) losses_.update(Loss::infrared, true, slot.time, policy);
+  if (policy == LossPolicy::blank) return send_blank(visible.get());
+  if (starting) {
     warn("no infrared picture has come yet");
     return pass_through(std::move(visible));
   }
-  return fail(std::move(visible),
-              failure(ErrorCode::internal, "there is no infrared picture near it in time"));
+  if (policy == LossPolicy::freeze && held_) {
+    Held partner;
+    use_held(partner);
+    return fuse_and_send(std::move(visible), partner);
+  }
+  const Status status = failure(ErrorCode::internal, "there is no infrared picture near it in time");
+  if (policy != LossPolicy::error) return fail(std::move(visible), status);
+  post_error(GST_ELEMENT(element_), "The infrared stream is lost", status);
+  return GST_FLOW_ERROR;
+}
+
+GstFlowReturn FusionStream::without_visible() {
+  const LossPolicy policy = now_.visible_loss;
+  losses_.update(Loss::visible, true, visible_.end, policy);
+  if (policy == LossPolicy::error) {
+    post_error(GST_ELEMENT(element_), "The visible stream is lost",
+               failure(ErrorCode::internal, "no picture has come for max-visible-age"));
+    return GST_FLOW_ERROR;
+  }
+  const BufferRef first = peek(infrared_.pad);
+  if (!first) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  if (is_gap(first.get())) {
+    pop(infrared_.pad);
+    return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
+  const Slot slot = slot_of(infrared_, first.get());
+  advance(slot);
+  // What was taken before the last picture that was sent is too late.
+  if (!held_ || held_->slot.time < visible_.end) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  held_->slot.used = true;
+  return send_infrared_led(policy);
 }
 
 GstFlowReturn FusionStream::visible_ended() {
-  if (settings_.eos_policy() != EosPolicy::all) return GST_FLOW_EOS;
+  if (now_.eos_policy != EosPolicy::all) return GST_FLOW_EOS;
   while (pop(infrared_.pad)) ++dropped_;
   return gst_aggregator_pad_is_eos(infrared_.pad) ? GST_FLOW_EOS : GST_AGGREGATOR_FLOW_NEED_DATA;
 }
@@ -268,115 +380,6 @@ GstFlowReturn FusionStream::send_gap() {
     gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_),
                        gst_event_new_gap(GST_BUFFER_PTS(gap.get()), GST_BUFFER_DURATION(gap.get())));
   return GST_FLOW_OK;
-}
-
-GstFlowReturn FusionStream::new_output(GstBuffer* visible, BufferRef& output) {
-  GstBufferPool* pool = gst_aggregator_get_buffer_pool(element_);
-  if (!pool) return GST_FLOW_NOT_NEGOTIATED;
-  GstBuffer* buffer = nullptr;
-  GstFlowReturn flow = GST_FLOW_FLUSHING;
-  if (gst_buffer_pool_is_active(pool) || gst_buffer_pool_set_active(pool, TRUE))
-    flow = gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr);
-  gst_object_unref(pool);
-  if (flow != GST_FLOW_OK) return flow;
-  output.reset(buffer);
-  copy_metadata(visible, buffer);
-  return GST_FLOW_OK;
-}
-
-Status FusionStream::fuse(GstBuffer* visible, const Held& infrared, GstBuffer* output) {
-  const auto refused = [](const char* which) {
-    return failure(ErrorCode::invalid_argument, (std::string("the memory of the ") + which +
-                                                 " picture can't be mapped, or is smaller than its caps say")
-                                                    .c_str());
-  };
-  MappedFrame visible_frame(visible_.info, visible, GST_MAP_READ);
-  if (!visible_frame.mapped()) return refused("visible");
-  MappedFrame infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
-  if (!infrared_frame.mapped()) return refused("infrared");
-  MappedFrame output_frame(visible_.info, output, GST_MAP_WRITE);
-  if (!output_frame.mapped()) return refused("output");
-  const Image sources[] = {as_image(visible_frame.frame()), as_image(infrared_frame.frame())};
-  return session_.fuse(sources, std::size(sources), as_image(output_frame.frame()));
-}
-
-GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrared) {
-  const GstSegment segment = segment_of(visible_.pad);
-  const GstClockTime time =
-      gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(visible.get()));
-  if (GST_CLOCK_TIME_IS_VALID(time)) gst_object_sync_values(GST_OBJECT(element_), time);
-
-  Status status;
-  if (const auto parameters = settings_.take_changes()) {
-    status = session_.configure(*parameters);
-    if (!status.ok()) {
-      settings_.mark_changed();  // until they are accepted, or set to others
-      return fail(std::move(visible), status);
-    }
-  }
-  if (GST_BUFFER_IS_DISCONT(visible.get()) && sent_) session_.reset();
-  BufferRef output;
-  if (const GstFlowReturn flow = new_output(visible.get(), output); flow != GST_FLOW_OK) return flow;
-  status = fuse(visible.get(), infrared, output.get());
-  if (!status.ok()) return fail(std::move(visible), status);
-  failures_in_row_ = 0;
-  return send(std::move(output));
-}
-
-GstFlowReturn FusionStream::fail(BufferRef visible, const Status& status) {
-  ++failures_;
-  ++failures_in_row_;
-  const unsigned allowed = settings_.max_failures();
-  if (allowed > 0 && failures_in_row_ >= allowed) {
-    const std::string context =
-        std::to_string(failures_in_row_) + " pictures in a row could not be fused; the last";
-    post_error(GST_ELEMENT(element_), context.c_str(), status);
-    return GST_FLOW_ERROR;
-  }
-  warn(status.message);
-  return pass_through(std::move(visible));
-}
-
-void FusionStream::warn(const char* reason) {
-  const gint64 now = g_get_monotonic_time();
-  if (last_warning_ > 0 && now - last_warning_ < G_USEC_PER_SEC) {
-    ++unwarned_;
-    GST_DEBUG_OBJECT(element_, "visible picture passed through: %s", reason);
-    return;
-  }
-  last_warning_ = now;
-  const std::string more =
-      unwarned_ > 0 ? " (and " + std::to_string(unwarned_) + " more since the last warning)" : std::string();
-  unwarned_ = 0;
-  GST_ELEMENT_WARNING(element_, STREAM, FAILED,
-                      ("A visible picture is passed through unfused%s: %s", more.c_str(), reason), (nullptr));
-}
-
-GstFlowReturn FusionStream::pass_through(BufferRef visible) {
-  ++passed_through_;
-  if (downstream_video_meta_ || has_default_layout(visible.get(), visible_.info))
-    return send(std::move(visible));
-  BufferRef copy;
-  if (const GstFlowReturn flow = new_output(visible.get(), copy); flow != GST_FLOW_OK) return flow;
-  {
-    MappedFrame from(visible_.info, visible.get(), GST_MAP_READ);
-    MappedFrame to(visible_.info, copy.get(), GST_MAP_WRITE);
-    if (!from.mapped() || !to.mapped() || !gst_video_frame_copy(&to.frame(), &from.frame())) {
-      GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of the visible picture can't be mapped"),
-                        (nullptr));
-      return GST_FLOW_ERROR;
-    }
-  }
-  return send(std::move(copy));
-}
-
-GstFlowReturn FusionStream::send(BufferRef buffer) {
-  sent_ = true;
-  ++frames_;
-  // Stream start, caps and segment went downstream with the negotiation.
-  for (GstEvent* event : pending_) gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
-  pending_.clear();
-  return gst_aggregator_finish_buffer(element_, buffer.release());
 }
 
 }  // namespace digfusion

@@ -8,11 +8,13 @@
 #include <gst/video/video.h>
 
 #include <atomic>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "plugin/bufferref.h"
+#include "plugin/clock.h"
+#include "plugin/losses.h"
 #include "plugin/pairing.h"
 #include "plugin/properties.h"
 #include "plugin/session.h"
@@ -20,10 +22,8 @@
 
 namespace digfusion {
 
-struct BufferUnref {
-  void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
-};
-using BufferRef = std::unique_ptr<GstBuffer, BufferUnref>;
+/// A copy of the pad's present segment.
+GstSegment segment_of(GstAggregatorPad* pad);
 
 /// Every method is for the streaming thread, but flush_started(), flush_stopped(), next_time() and counts(),
 /// which are for any, and start() and stop(), which are for state changes while there is no streaming thread.
@@ -61,6 +61,7 @@ class FusionStream {
     GstCaps* caps = nullptr;  ///< owned
     GstVideoInfo info;
     std::int64_t end = 0;  ///< running time where the last picture with a timestamp ended
+    RateEstimate rate;
   };
   struct Held {
     BufferRef buffer;
@@ -81,9 +82,21 @@ class FusionStream {
   Fate use_held(Held& partner);
   Fate use_first(BufferRef first, const Slot& slot, const Slot& visible, Held& partner);
   Fate without_next(const Slot& visible, Held& partner);
+  Limits limits() const;
+  /// Keeps what the times of a pair tell of the clocks.
+  void watch_clocks(const Slot& visible, const Slot& infrared);
   /// Takes the first infrared picture out of the queue and into hand.
   void advance(const Slot& slot);
 
+  /// Whether infrared pictures lead when the visible stream pauses.
+  bool can_lead() const;
+  /// The visible stream has paused too long: one step with the infrared stream alone.
+  GstFlowReturn without_visible();
+  /// What the policy asks for in the place of the picture that the infrared one in hand would have gone into.
+  GstFlowReturn send_infrared_led(LossPolicy policy);
+  GstFlowReturn without_infrared(BufferRef visible, const Slot& slot);
+  /// A stream is back: the next pictures are faded in.
+  void recover(Loss which, LossPolicy policy);
   GstFlowReturn visible_ended();
   GstFlowReturn send_gap();
   GstFlowReturn fuse_and_send(BufferRef visible, const Held& infrared);
@@ -91,6 +104,11 @@ class FusionStream {
   GstFlowReturn new_output(GstBuffer* visible, BufferRef& output);
   GstFlowReturn fail(BufferRef visible, const Status& status);
   GstFlowReturn pass_through(BufferRef visible);
+  /// A black picture with the metadata of `like`.
+  BufferRef blank(GstBuffer* like);
+  GstFlowReturn send_blank(GstBuffer* like);
+  /// Lays what was sent while a stream was lost over the fused picture, weaker with each.
+  void fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared);
   GstFlowReturn send(BufferRef buffer);
   void warn(const char* reason);
   void forget();
@@ -98,10 +116,21 @@ class FusionStream {
   GstAggregator* element_;
   Settings& settings_;
   Session& session_;
+  StreamSettings now_;  ///< the settings of this step
   Input visible_, infrared_;
   std::optional<Held> held_;
   /// The queue's first infrared picture, when it has been fused and is still there.
   GstBuffer* first_used_ = nullptr;  ///< compared only, never read
+
+  BufferRef last_visible_;  ///< where it may have to stand in
+  BufferRef black_;         ///< for the visible caps, once it has been wanted
+  Losses losses_;
+  struct {
+    unsigned left = 0, of = 0;  ///< pictures
+    Loss which = Loss::infrared;
+    LossPolicy policy = LossPolicy::pass;
+  } fade_;
+  OffsetEstimate offset_;
 
   std::vector<GstEvent*> pending_;  ///< owned; to be sent before the first picture
   bool downstream_video_meta_ = false;
@@ -114,7 +143,8 @@ class FusionStream {
   unsigned unwarned_ = 0;          ///< failures since then
 
   std::atomic<bool> forget_{false};
-  std::atomic<guint64> frames_{0}, dropped_{0}, passed_through_{0}, failures_{0};
+  std::atomic<guint64> frames_{0}, dropped_{0}, passed_through_{0}, failures_{0}, blanked_{0};
+  std::atomic<double> offset_ms_, drift_ppm_;  ///< NaN: not known
 };
 
 }  // namespace digfusion

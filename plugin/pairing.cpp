@@ -8,7 +8,6 @@ namespace digfusion {
 namespace {
 
 constexpr std::int64_t millisecond = 1'000'000;
-constexpr std::int64_t longest_hold = 1000 * millisecond;
 
 bool alike(std::int64_t a, std::int64_t b) {
   return a > 0 && b > 0 && std::abs(a - b) <= std::max(a, b) / 16;
@@ -57,8 +56,10 @@ bool covers(const Slot& last, const Slot& visible) {
   return visible.time < last.time + interval - std::min(interval / 16, millisecond);
 }
 
-bool is_fresh(const Slot& held, const Slot& visible) {
-  return visible.time - held.time <= std::max(longest_hold, held.interval);
+bool is_usable(const Slot& infrared, const Slot& visible, const Limits& limits) {
+  const std::int64_t most = std::max(limits.max_age, infrared.interval);
+  const std::int64_t age = visible.time - infrared.time;
+  return age >= 0 ? age <= most : -age <= std::min(most, limits.tolerance);
 }
 
 }  // namespace digfusion

@@ -39,8 +39,15 @@ bool passed_after(const Slot& first, const Slot& visible);
 /// Whether the stream's last picture still stands at the time of `visible` after the end of its stream.
 bool covers(const Slot& last, const Slot& visible);
 
-/// Whether a picture in hand may be fused although its successor is missing (lost, late): for a second, or
-/// for its interval where that is longer. Older infrared would show people where they no longer are.
-bool is_fresh(const Slot& held, const Slot& visible);
+/// How far from a visible picture its infrared picture may lie, in nanoseconds.
+struct Limits {
+  std::int64_t tolerance = INT64_MAX;  ///< after it
+  std::int64_t max_age =
+      1'000'000'000;  ///< either way, or the infrared picture's interval where that is longer
+};
+
+/// Whether an infrared picture may be fused with a visible one: older infrared would show people where they
+/// no longer are.
+bool is_usable(const Slot& infrared, const Slot& visible, const Limits& limits);
 
 }  // namespace digfusion

@@ -3,6 +3,8 @@
 
 #include <cctype>
 #include <string>
+#include <type_traits>
+#include <variant>
 
 namespace digfusion {
 namespace {
@@ -43,6 +45,15 @@ constexpr Choice eos_policies[] = {
      "When both have ended: as visible, and what is left of the infrared stream is awaited and discarded"},
 };
 
+constexpr Choice loss_policies[] = {
+    {static_cast<int>(LossPolicy::freeze), "freeze", "The lost stream's last picture stands in for it"},
+    {static_cast<int>(LossPolicy::pass), "pass", "The other stream's pictures are sent unfused"},
+    {static_cast<int>(LossPolicy::blank), "blank", "Black pictures are sent, which nobody takes for healthy"},
+    {static_cast<int>(LossPolicy::error), "error", "It is an element error"},
+    {static_cast<int>(LossPolicy::wait), "wait", "Nothing is sent until it is back"},
+};
+constexpr std::span infrared_loss_policies(loss_policies, std::size(loss_policies) - 1);
+
 constexpr auto readwrite = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
 
 GParamFlags flags_of(const ParameterSpec& spec) {
@@ -76,35 +87,130 @@ GParamSpec* param_spec(const ParameterSpec& spec) {
                           static_cast<gint>(spec.maximum), static_cast<gint>(integer), flags);
 }
 
+/// One of the StreamSettings; the type of the member is the type of the property.
+struct OwnRow {
+  std::variant<EosPolicy StreamSettings::*, LossPolicy StreamSettings::*, unsigned StreamSettings::*,
+               std::uint64_t StreamSettings::*>
+      member;
+  const char *name, *nick, *blurb;
+  std::span<const Choice> choices = {};
+};
+
+constexpr OwnRow own_rows[] = {
+    {&StreamSettings::eos_policy, "eos-policy", "End of stream", "When the fused stream ends", eos_policies},
+    {&StreamSettings::max_failures, "max-failures", "Failures in a row",
+     "Visible pictures in a row that can't be fused and are passed through with a warning, before that is an "
+     "error, since a visible picture alone can look healthy; 0 for never"},
+    {&StreamSettings::infrared_loss, "infrared-loss-policy", "Loss of infrared",
+     "What is sent while no infrared picture is at most max-infrared-age away; pass ends with an error after "
+     "max-failures pictures",
+     infrared_loss_policies},
+    {&StreamSettings::visible_loss, "visible-loss-policy", "Loss of visible",
+     "What is sent, in live pipelines at the infrared stream's pace, when the visible stream has paused for "
+     "max-visible-age",
+     loss_policies},
+    {&StreamSettings::pts_tolerance, "pts-tolerance", "Tolerance of timestamps",
+     "How many nanoseconds of running time an infrared picture may lie after the visible one that it is "
+     "fused "
+     "with; beyond, the one before it stands in"},
+    {&StreamSettings::max_infrared_age, "max-infrared-age", "Oldest infrared",
+     "How many nanoseconds an infrared picture may lie before or after a visible one to be fused with it, at "
+     "least the interval of its stream; beyond, the infrared stream counts as lost"},
+    {&StreamSettings::max_visible_age, "max-visible-age", "Oldest visible",
+     "How many nanoseconds after the end of its last picture a live visible stream counts as lost"},
+    {&StreamSettings::recovery_frames, "recovery-frames", "Frames of recovery",
+     "Over how many pictures the fused one is faded in after a loss that was passed or blanked; 0 for at "
+     "once"},
+};
+
+/// The property of a row.
+struct OwnSpec {
+  const OwnRow& row;
+  static constexpr auto flags = static_cast<GParamFlags>(readwrite | GST_PARAM_MUTABLE_PLAYING);
+
+  template <class Policy>
+  requires std::is_enum_v<Policy> GParamSpec* operator()(Policy StreamSettings::*member) const {
+    return g_param_spec_enum(row.name, row.nick, row.blurb, enum_type(row.name, row.choices),
+                             static_cast<gint>(StreamSettings{}.*member), flags);
+  }
+  GParamSpec* operator()(unsigned StreamSettings::*member) const {
+    return g_param_spec_uint(row.name, row.nick, row.blurb, 0, G_MAXUINT, StreamSettings{}.*member, flags);
+  }
+  GParamSpec* operator()(std::uint64_t StreamSettings::*member) const {
+    return g_param_spec_uint64(row.name, row.nick, row.blurb, 0, G_MAXUINT64, StreamSettings{}.*member,
+                               flags);
+  }
+};
+
+struct SetOwn {
+  Settings& settings;
+  const GValue* from;
+  template <class Policy>
+  requires std::is_enum_v<Policy>
+  void operator()(Policy StreamSettings::*member) const {
+    settings.set(member, static_cast<Policy>(g_value_get_enum(from)));
+  }
+  void operator()(unsigned StreamSettings::*member) const { settings.set(member, g_value_get_uint(from)); }
+  void operator()(std::uint64_t StreamSettings::*member) const {
+    settings.set(member, std::uint64_t{g_value_get_uint64(from)});
+  }
+};
+
+struct GetOwn {
+  const StreamSettings settings;
+  GValue* to;
+  template <class Policy>
+  requires std::is_enum_v<Policy>
+  void operator()(Policy StreamSettings::*member) const {
+    g_value_set_enum(to, static_cast<gint>(settings.*member));
+  }
+  void operator()(unsigned StreamSettings::*member) const { g_value_set_uint(to, settings.*member); }
+  void operator()(std::uint64_t StreamSettings::*member) const { g_value_set_uint64(to, settings.*member); }
+};
+
+const OwnRow* own_row(guint id) {
+  if (id < prop_first_own || id - prop_first_own >= std::size(own_rows)) return nullptr;
+  return &own_rows[id - prop_first_own];
+}
+static_assert(prop_first_own + std::size(own_rows) <= prop_first_parameter);
+
 }  // namespace
 
 void install_properties(GObjectClass* object_class) {
-  const auto while_playing = static_cast<GParamFlags>(readwrite | GST_PARAM_MUTABLE_PLAYING);
-  g_object_class_install_property(
-      object_class, prop_eos_policy,
-      g_param_spec_enum("eos-policy", "End of stream", "When the fused stream ends",
-                        enum_type("eos-policy", eos_policies), static_cast<gint>(EosPolicy::visible),
-                        while_playing));
-  g_object_class_install_property(
-      object_class, prop_max_failures,
-      g_param_spec_uint(
-          "max-failures", "Failures in a row",
-          "Visible pictures in a row that can't be fused and are passed through with a warning, before "
-          "that is an error, since a visible picture alone can look healthy; 0 for never",
-          0, G_MAXUINT, Settings::default_max_failures, while_playing));
+  guint id = prop_first_own;
+  for (const OwnRow& row : own_rows)
+    g_object_class_install_property(object_class, id++, std::visit(OwnSpec{row}, row.member));
   g_object_class_install_property(
       object_class, prop_stats,
       g_param_spec_boxed(
           "stats", "Statistics",
           "Since the stream's start: frames (pictures sent), dropped (infrared pictures that none was "
           "fused with), passed-through and failures (visible pictures sent unfused, and those of them "
-          "that should have been fused), evaluations (of a network, for the last picture), device, "
+          "that should have been fused), blanked (black pictures sent), infrared-losses and visible-losses "
+          "(times that a stream got "
+          "lost), infrared-offset-ms (median of infrared minus visible time of the last pairs), "
+          "infrared-drift-ppm (how much slower infrared pictures come than their caps say, less the "
+          "same of the visible ones), evaluations (of a network, for the last picture), device, "
           "precision, model, and STAGE-mean-ms and STAGE-p95-ms for each stage of a picture's way",
           GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
-  guint id = prop_first_parameter;
+  id = prop_first_parameter;
   for (const ParameterSpec& spec : parameter_table())
     g_object_class_install_property(object_class, id++, param_spec(spec));
 }
+
+bool set_own(Settings& settings, guint id, const GValue* from) {
+  const OwnRow* row = own_row(id);
+  if (row) std::visit(SetOwn{settings, from}, row->member);
+  return row != nullptr;
+}
+
+bool get_own(const Settings& settings, guint id, GValue* to) {
+  const OwnRow* row = own_row(id);
+  if (row) std::visit(GetOwn{settings.stream(), to}, row->member);
+  return row != nullptr;
+}
+
+const char* name_of(LossPolicy policy) { return loss_policies[static_cast<int>(policy)].nick; }
 
 const ParameterSpec* parameter_of(guint property_id) {
   const auto table = parameter_table();
@@ -136,9 +242,14 @@ GstStructure* to_structure(const StreamCounts& counts, const Statistics& statist
   GstStructure* structure = gst_structure_new(
       "digfusion-stats", "frames", G_TYPE_UINT64, counts.frames, "dropped", G_TYPE_UINT64, counts.dropped,
       "passed-through", G_TYPE_UINT64, counts.passed_through, "failures", G_TYPE_UINT64, counts.failures,
-      "evaluations", G_TYPE_UINT64, guint64{statistics.evaluations}, "device", G_TYPE_STRING,
-      statistics.device, "precision", G_TYPE_STRING, statistics.precision, "model", G_TYPE_STRING,
-      statistics.model, nullptr);
+      "blanked", G_TYPE_UINT64, counts.blanked, "infrared-losses", G_TYPE_UINT64, counts.infrared_losses,
+      "visible-losses", G_TYPE_UINT64, counts.visible_losses, "evaluations", G_TYPE_UINT64,
+      guint64{statistics.evaluations}, "device", G_TYPE_STRING, statistics.device, "precision", G_TYPE_STRING,
+      statistics.precision, "model", G_TYPE_STRING, statistics.model, nullptr);
+  if (counts.infrared_offset_ms)
+    gst_structure_set(structure, "infrared-offset-ms", G_TYPE_DOUBLE, *counts.infrared_offset_ms, nullptr);
+  if (counts.infrared_drift_ppm)
+    gst_structure_set(structure, "infrared-drift-ppm", G_TYPE_DOUBLE, *counts.infrared_drift_ppm, nullptr);
   for (int i = 0; i < statistics.stages; ++i) {
     const StageTime& stage = statistics.stage[i];
     const std::string name = stage.name;

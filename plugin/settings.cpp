@@ -33,24 +33,9 @@ void Settings::mark_changed() {
   changed_ = true;
 }
 
-EosPolicy Settings::eos_policy() const {
+StreamSettings Settings::stream() const {
   const std::lock_guard lock(mutex_);
-  return eos_policy_;
-}
-
-void Settings::set_eos_policy(EosPolicy policy) {
-  const std::lock_guard lock(mutex_);
-  eos_policy_ = policy;
-}
-
-unsigned Settings::max_failures() const {
-  const std::lock_guard lock(mutex_);
-  return max_failures_;
-}
-
-void Settings::set_max_failures(unsigned count) {
-  const std::lock_guard lock(mutex_);
-  max_failures_ = count;
+  return stream_;
 }
 
 }  // namespace digfusion

@@ -3,6 +3,7 @@
 // The element's settings: written by whoever sets properties, read by the streaming thread.
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,6 +15,21 @@ namespace digfusion {
 
 /// What ends the output stream.
 enum class EosPolicy : int { visible, first, all };
+
+/// What is sent while one of the streams is lost. Waiting is for the visible stream alone.
+enum class LossPolicy : int { freeze, pass, blank, error, wait };
+
+/// What the element itself decides; the initialisers are the defaults. Times are nanoseconds.
+struct StreamSettings {
+  EosPolicy eos_policy = EosPolicy::visible;
+  unsigned max_failures = 30;  ///< in a row, that end the stream; 0: never
+  LossPolicy infrared_loss = LossPolicy::pass;
+  LossPolicy visible_loss = LossPolicy::wait;
+  std::uint64_t pts_tolerance = UINT64_MAX;
+  std::uint64_t max_infrared_age = 1'000'000'000;
+  std::uint64_t max_visible_age = 1'000'000'000;
+  unsigned recovery_frames = 10;
+};
 
 /// Thread-safe. Its lock is a leaf: nothing else is locked, and no signal emitted, while it is held.
 class Settings {
@@ -30,20 +46,18 @@ class Settings {
   /// Makes the next take_changes() give the parameters again.
   void mark_changed();
 
-  EosPolicy eos_policy() const;
-  void set_eos_policy(EosPolicy policy);
-  /// Failures in a row that end the stream; 0: never.
-  unsigned max_failures() const;
-  void set_max_failures(unsigned count);
-
-  static constexpr unsigned default_max_failures = 30;
+  StreamSettings stream() const;
+  template <class Member>
+  void set(Member StreamSettings::*member, Member value) {
+    const std::lock_guard lock(mutex_);
+    stream_.*member = value;
+  }
 
  private:
   mutable std::mutex mutex_;
   Parameters parameters_;
   bool changed_ = false;
-  EosPolicy eos_policy_ = EosPolicy::visible;
-  unsigned max_failures_ = default_max_failures;
+  StreamSettings stream_;
 };
 
 }  // namespace digfusion

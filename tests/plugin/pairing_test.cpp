@@ -113,10 +113,19 @@ TEST(Pairing, TheLastPictureStandsForItsIntervalAndNoLonger) {
   EXPECT_FALSE(covers({0, 33'333'334}, {33'333'333, 33'333'333}));  // rounded
 }
 
-TEST(Pairing, AnOldPictureIsNotFresh) {
-  EXPECT_TRUE(is_fresh({0, 33'000'000}, {999'000'000, 0}));
-  EXPECT_FALSE(is_fresh({0, 33'000'000}, {1'001'000'000, 0}));
-  EXPECT_TRUE(is_fresh({0, 5'000'000'000}, {4'000'000'000, 0}));  // one picture in five seconds
+TEST(Pairing, AnOldPictureIsNotUsable) {
+  const Limits limits;
+  EXPECT_TRUE(is_usable({0, 33'000'000}, {999'000'000, 0}, limits));
+  EXPECT_FALSE(is_usable({0, 33'000'000}, {1'001'000'000, 0}, limits));
+  EXPECT_TRUE(is_usable({0, 5'000'000'000}, {4'000'000'000, 0}, limits));  // one picture in five seconds
+  EXPECT_FALSE(is_usable({0, 33'000'000}, {200'000'000, 0}, {.max_age = 100'000'000}));
+}
+
+TEST(Pairing, APictureAheadIsUsableWithinTheTolerance) {
+  EXPECT_TRUE(is_usable({400'000'000, 33'000'000}, {0, 0}, {}));
+  EXPECT_FALSE(is_usable({1'400'000'000, 33'000'000}, {0, 0}, {}));
+  EXPECT_FALSE(is_usable({30'000'000, 33'000'000}, {0, 0}, {.tolerance = 20'000'000}));
+  EXPECT_TRUE(is_usable({20'000'000, 33'000'000}, {0, 0}, {.tolerance = 20'000'000}));
 }
 
 }  // namespace

@@ -183,10 +183,10 @@ Result fuse_streams(const Stream& visible, const Stream& infrared, const std::st
   g_object_get(p.get("f"), "stats", &stats, nullptr);
   result.stats.reset(stats);
   for (bool ended = false; !ended;) {
-    GstMessage* message =
-        gst_bus_timed_pop_filtered(p.bus, 5 * GST_SECOND,
-                                   static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR |
-                                                               GST_MESSAGE_WARNING | GST_MESSAGE_INFO));
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        p.bus, 5 * GST_SECOND,
+        static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING |
+                                    GST_MESSAGE_INFO | GST_MESSAGE_ELEMENT));
     if (!message) {
       result.error = "the stream neither ended nor failed";
       break;
@@ -194,6 +194,9 @@ Result fuse_streams(const Stream& visible, const Stream& infrared, const std::st
     switch (GST_MESSAGE_TYPE(message)) {
       case GST_MESSAGE_WARNING:
         result.warnings.push_back(text_of(message));
+        break;
+      case GST_MESSAGE_ELEMENT:
+        result.elements.push_back(gst_structure_get_name(gst_message_get_structure(message)));
         break;
       case GST_MESSAGE_INFO:
         result.infos.push_back(text_of(message));

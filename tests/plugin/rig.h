@@ -85,6 +85,7 @@ struct Result {
   std::vector<Fused> frames;
   std::string error;  ///< empty when the stream ended well
   std::vector<std::string> warnings, infos;
+  std::vector<std::string> elements;  ///< names of the element messages
   std::unique_ptr<GstStructure, void (*)(GstStructure*)> stats{nullptr, gst_structure_free};
 };
 

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// FusionStream's second half: how a picture is fused, or what is sent in its place.
+#include <cmath>
+#include <utility>
+
+#include "plugin/allocation.h"
+#include "plugin/fusionstream.h"
+#include "plugin/messages.h"
+#include "plugin/standin.h"
+#include "plugin/videoimage.h"
+
+#define GST_CAT_DEFAULT digfusion_debug
+
+namespace digfusion {
+
+GstFlowReturn FusionStream::new_output(GstBuffer* visible, BufferRef& output) {
+  GstBufferPool* pool = gst_aggregator_get_buffer_pool(element_);
+  if (!pool) return GST_FLOW_NOT_NEGOTIATED;
+  GstBuffer* buffer = nullptr;
+  GstFlowReturn flow = GST_FLOW_FLUSHING;
+  if (gst_buffer_pool_is_active(pool) || gst_buffer_pool_set_active(pool, TRUE))
+    flow = gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr);
+  gst_object_unref(pool);
+  if (flow != GST_FLOW_OK) return flow;
+  output.reset(buffer);
+  copy_metadata(visible, buffer);
+  return GST_FLOW_OK;
+}
+
+Status FusionStream::fuse(GstBuffer* visible, const Held& infrared, GstBuffer* output) {
+  const auto refused = [](const char* which) {
+    return failure(ErrorCode::invalid_argument, (std::string("the memory of the ") + which +
+                                                 " picture can't be mapped, or is smaller than its caps say")
+                                                    .c_str());
+  };
+  MappedFrame visible_frame(visible_.info, visible, GST_MAP_READ);
+  if (!visible_frame.mapped()) return refused("visible");
+  MappedFrame infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
+  if (!infrared_frame.mapped()) return refused("infrared");
+  MappedFrame output_frame(visible_.info, output, GST_MAP_WRITE);
+  if (!output_frame.mapped()) return refused("output");
+  const Image sources[] = {as_image(visible_frame.frame()), as_image(infrared_frame.frame())};
+  return session_.fuse(sources, std::size(sources), as_image(output_frame.frame()));
+}
+
+GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrared) {
+  const GstSegment segment = segment_of(visible_.pad);
+  const GstClockTime time =
+      gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(visible.get()));
+  if (GST_CLOCK_TIME_IS_VALID(time)) gst_object_sync_values(GST_OBJECT(element_), time);
+
+  Status status;
+  if (const auto parameters = settings_.take_changes()) {
+    status = session_.configure(*parameters);
+    if (!status.ok()) {
+      settings_.mark_changed();  // until they are accepted, or set to others
+      return fail(std::move(visible), status);
+    }
+  }
+  if (GST_BUFFER_IS_DISCONT(visible.get()) && sent_) session_.reset();
+  BufferRef output;
+  if (const GstFlowReturn flow = new_output(visible.get(), output); flow != GST_FLOW_OK) return flow;
+  status = fuse(visible.get(), infrared, output.get());
+  if (!status.ok()) return fail(std::move(visible), status);
+  failures_in_row_ = 0;
+  fade_in(output.get(), visible.get(), infrared);
+  return send(std::move(output));
+}
+
+void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared) {
+  if (fade_.left == 0) return;
+  BufferRef over;
+  if (fade_.policy == LossPolicy::blank)
+    over = blank(visible);
+  else if (fade_.which == Loss::infrared)
+    over.reset(gst_buffer_ref(visible));
+  else
+    over = converted(infrared.buffer.get(), infrared.info, visible_.info);
+  if (!over || !fade(fused, over.get(), visible_.info, double(fade_.left) / (fade_.of + 1)))
+    GST_DEBUG_OBJECT(element_, "a picture of the recovery can't be faded");
+  --fade_.left;
+}
+
+BufferRef FusionStream::blank(GstBuffer* like) {
+  if (!black_) black_ = black_picture(visible_.info);
+  if (!black_) return nullptr;
+  BufferRef copy(gst_buffer_copy(black_.get()));  // of the same memory
+  copy_metadata(like, copy.get());
+  return copy;
+}
+
+GstFlowReturn FusionStream::send_blank(GstBuffer* like) {
+  BufferRef black = blank(like);
+  if (!black) return GST_FLOW_ERROR;
+  ++blanked_;
+  return send(std::move(black));
+}
+
+GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
+  const GstSegment segment = segment_of(visible_.pad);
+  const Slot& slot = held_->slot;
+  const GstClockTime pts =
+      gst_segment_position_from_running_time(&segment, GST_FORMAT_TIME, static_cast<guint64>(slot.time));
+  if (!GST_CLOCK_TIME_IS_VALID(pts)) return GST_AGGREGATOR_FLOW_NEED_DATA;  // the segment has ended
+  visible_.end = slot.time + slot.interval;
+  const auto stamp = [&](GstBuffer* buffer) {
+    GST_BUFFER_PTS(buffer) = pts;
+    GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
+    GST_BUFFER_DURATION(buffer) =
+        slot.interval > 0 ? static_cast<GstClockTime>(slot.interval) : GST_CLOCK_TIME_NONE;
+    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_DISCONT);
+  };
+  if (policy == LossPolicy::freeze && last_visible_) {
+    BufferRef frozen(gst_buffer_copy(last_visible_.get()));
+    stamp(frozen.get());
+    return fuse_and_send(std::move(frozen),
+                         {BufferRef(gst_buffer_ref(held_->buffer.get())), held_->info, slot});
+  }
+  BufferRef picture = policy == LossPolicy::blank
+                          ? blank(held_->buffer.get())
+                          : converted(held_->buffer.get(), held_->info, visible_.info);
+  if (!picture) {
+    warn("the infrared picture can't be converted to the visible caps");
+    return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
+  stamp(picture.get());
+  ++(policy == LossPolicy::blank ? blanked_ : passed_through_);
+  return send(std::move(picture));
+}
+
+GstFlowReturn FusionStream::fail(BufferRef visible, const Status& status) {
+  ++failures_;
+  ++failures_in_row_;
+  const unsigned allowed = now_.max_failures;
+  if (allowed > 0 && failures_in_row_ >= allowed) {
+    const std::string context =
+        std::to_string(failures_in_row_) + " pictures in a row could not be fused; the last";
+    post_error(GST_ELEMENT(element_), context.c_str(), status);
+    return GST_FLOW_ERROR;
+  }
+  warn(status.message);
+  return pass_through(std::move(visible));
+}
+
+void FusionStream::warn(const char* reason) {
+  const gint64 now = g_get_monotonic_time();
+  if (last_warning_ > 0 && now - last_warning_ < G_USEC_PER_SEC) {
+    ++unwarned_;
+    GST_DEBUG_OBJECT(element_, "visible picture passed through: %s", reason);
+    return;
+  }
+  last_warning_ = now;
+  const std::string more =
+      unwarned_ > 0 ? " (and " + std::to_string(unwarned_) + " more since the last warning)" : std::string();
+  unwarned_ = 0;
+  GST_ELEMENT_WARNING(element_, STREAM, FAILED,
+                      ("A visible picture is passed through unfused%s: %s", more.c_str(), reason), (nullptr));
+}
+
+GstFlowReturn FusionStream::pass_through(BufferRef visible) {
+  ++passed_through_;
+  if (downstream_video_meta_ || has_default_layout(visible.get(), visible_.info))
+    return send(std::move(visible));
+  BufferRef copy;
+  if (const GstFlowReturn flow = new_output(visible.get(), copy); flow != GST_FLOW_OK) return flow;
+  {
+    MappedFrame from(visible_.info, visible.get(), GST_MAP_READ);
+    MappedFrame to(visible_.info, copy.get(), GST_MAP_WRITE);
+    if (!from.mapped() || !to.mapped() || !gst_video_frame_copy(&to.frame(), &from.frame())) {
+      GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of the visible picture can't be mapped"),
+                        (nullptr));
+      return GST_FLOW_ERROR;
+    }
+  }
+  return send(std::move(copy));
+}
+
+GstFlowReturn FusionStream::send(BufferRef buffer) {
+  sent_ = true;
+  ++frames_;
+  // Stream start, caps and segment went downstream with the negotiation.
+  for (GstEvent* event : pending_) gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
+  pending_.clear();
+  return gst_aggregator_finish_buffer(element_, buffer.release());
+}
+
+}  // namespace digfusion

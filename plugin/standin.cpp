@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gst/gst.h>
+
+// GStreamer 1.22 has forgotten to say that this header is C, which whoever includes it first has to.
+extern "C" {
+#include <gst/video/video-blend.h>
+}
+
+#include "plugin/standin.h"
+
+#include "plugin/allocation.h"
+#include "plugin/videoimage.h"
+
+namespace digfusion {
+namespace {
+
+struct ConverterFree {
+  void operator()(GstVideoConverter* converter) const { gst_video_converter_free(converter); }
+};
+
+bool convert(GstBuffer* from, const GstVideoInfo& from_info, GstBuffer* to, const GstVideoInfo& to_info,
+             const GstVideoRectangle& where) {
+  GstVideoInfo from_copy = from_info, to_copy = to_info;  // the converter's functions aren't const
+  // It refuses what it can't convert between; of one picture neither matters.
+  from_copy.fps_n = to_copy.fps_n;
+  from_copy.fps_d = to_copy.fps_d;
+  from_copy.interlace_mode = to_copy.interlace_mode;
+  std::unique_ptr<GstVideoConverter, ConverterFree> converter(gst_video_converter_new(
+      &from_copy, &to_copy,
+      gst_structure_new("options", GST_VIDEO_CONVERTER_OPT_DEST_X, G_TYPE_INT, where.x,
+                        GST_VIDEO_CONVERTER_OPT_DEST_Y, G_TYPE_INT, where.y,
+                        GST_VIDEO_CONVERTER_OPT_DEST_WIDTH, G_TYPE_INT, where.w,
+                        GST_VIDEO_CONVERTER_OPT_DEST_HEIGHT, G_TYPE_INT, where.h, nullptr)));
+  MappedFrame source(from_info, from, GST_MAP_READ), target(to_info, to, GST_MAP_WRITE);
+  if (!converter || !source.mapped() || !target.mapped()) return false;
+  gst_video_converter_frame(converter.get(), &source.frame(), &target.frame());
+  return true;
+}
+
+BufferRef new_picture(const GstVideoInfo& info) {
+  return BufferRef(gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&info), nullptr));
+}
+
+GstVideoRectangle whole(const GstVideoInfo& info) {
+  return {0, 0, GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info)};
+}
+
+GstVideoInfo rgb_of_size(int width, int height) {
+  GstVideoInfo info;
+  gst_video_info_set_format(&info, GST_VIDEO_FORMAT_BGRx, width, height);
+  return info;
+}
+
+}  // namespace
+
+BufferRef black_picture(const GstVideoInfo& info) {
+  const GstVideoInfo rgb = rgb_of_size(16, 16);
+  BufferRef from = new_picture(rgb), to = new_picture(info);
+  if (!from || !to) return nullptr;
+  gst_buffer_memset(from.get(), 0, 0, GST_VIDEO_INFO_SIZE(&rgb));
+  return convert(from.get(), rgb, to.get(), info, whole(info)) ? std::move(to) : nullptr;
+}
+
+BufferRef converted(GstBuffer* from, const GstVideoInfo& from_info, const GstVideoInfo& to_info) {
+  if (GST_VIDEO_INFO_IS_GRAY(&from_info) && GST_VIDEO_INFO_IS_YUV(&to_info)) {
+    // Straight from grey to YUV the converter copies luma, whatever the range.
+    const GstVideoInfo rgb = rgb_of_size(GST_VIDEO_INFO_WIDTH(&from_info), GST_VIDEO_INFO_HEIGHT(&from_info));
+    const BufferRef between = converted(from, from_info, rgb);
+    return between ? converted(between.get(), rgb, to_info) : nullptr;
+  }
+  BufferRef to = new_picture(to_info);
+  if (!to) return nullptr;
+  const GstVideoRectangle picture = whole(from_info), frame = whole(to_info);
+  GstVideoRectangle where;
+  gst_video_center_rect(&picture, &frame, &where, TRUE);
+  if (!convert(from, from_info, to.get(), to_info, where)) return nullptr;
+  gst_buffer_copy_into(to.get(), from, GST_BUFFER_COPY_TIMESTAMPS, 0, static_cast<gsize>(-1));
+  return to;
+}
+
+bool fade(GstBuffer* picture, GstBuffer* over, const GstVideoInfo& info, double share) {
+  if (GST_VIDEO_INFO_COMP_DEPTH(&info, 0) > 8) return false;  // gst_video_blend() can't
+  MappedFrame below(info, picture, GST_MAP_READWRITE), above(info, over, GST_MAP_READ);
+  return below.mapped() && above.mapped() &&
+         gst_video_blend(&below.frame(), &above.frame(), 0, 0, static_cast<gfloat>(share));
+}
+
+}  // namespace digfusion

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Pictures in the place of a fused one. All arithmetic is GStreamer's video library's.
+#pragma once
+
+#include <gst/video/video.h>
+
+#include "plugin/bufferref.h"
+
+namespace digfusion {
+
+/// A black picture of those caps, without timestamp; null when there is no memory for it.
+BufferRef black_picture(const GstVideoInfo& info);
+
+/// `from`, converted to other caps: as large as it fits, in the middle, borders black. Timestamps are
+/// `from`'s. Null when it can't be mapped or converted.
+BufferRef converted(GstBuffer* from, const GstVideoInfo& from_info, const GstVideoInfo& to_info);
+
+/// Lays `over` on `picture`, which is writable and of the same caps; `share` of the result is `over`'s. False
+/// when one can't be mapped, and for samples of more than 8 bits.
+bool fade(GstBuffer* picture, GstBuffer* over, const GstVideoInfo& info, double share);
+
+}  // namespace digfusion
