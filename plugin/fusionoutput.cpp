@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // FusionStream's second half: how a picture is fused, or what is sent in its place.
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -44,6 +45,19 @@ Status FusionStream::fuse(GstBuffer* visible, const Held& infrared, GstBuffer* o
   return session_.fuse(sources, std::size(sources), as_image(output_frame.frame()));
 }
 
+bool FusionStream::is_frozen(GstBuffer* visible, const Held& infrared, std::int64_t time) {
+  if (now_.frozen_infrared_after == 0) {
+    frozen_.restart();
+    return false;
+  }
+  MappedFrame visible_frame(visible_.info, visible, GST_MAP_READ),
+      infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
+  if (!visible_frame.mapped() || !infrared_frame.mapped()) return false;  // fuse() says what is wrong
+  const std::uint64_t after = std::min<std::uint64_t>(now_.frozen_infrared_after, INT64_MAX);
+  return frozen_.look(as_image(visible_frame.frame()), as_image(infrared_frame.frame()), !infrared.slot.used,
+                      time, static_cast<std::int64_t>(after));
+}
+
 GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrared) {
   const GstSegment segment = segment_of(visible_.pad);
   const GstClockTime time =
@@ -73,10 +87,10 @@ void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& inf
   BufferRef over;
   if (fade_.policy == LossPolicy::blank)
     over = blank(visible);
-  else if (fade_.which == Loss::infrared)
-    over.reset(gst_buffer_ref(visible));
-  else
+  else if (fade_.which == Loss::visible)
     over = converted(infrared.buffer.get(), infrared.info, visible_.info);
+  else
+    over.reset(gst_buffer_ref(visible));
   if (!over || !fade(fused, over.get(), visible_.info, double(fade_.left) / (fade_.of + 1)))
     GST_DEBUG_OBJECT(element_, "a picture of the recovery can't be faded");
   --fade_.left;

@@ -79,6 +79,7 @@ void FusionStream::forget() {
   visible_.rate.restart();
   infrared_.rate.restart();
   offset_.restart();
+  frozen_.restart();
   offset_ms_ = drift_ppm_ = std::numeric_limits<double>::quiet_NaN();
   sent_ = told_infrared_end_ = false;
 }
@@ -169,6 +170,7 @@ StreamCounts FusionStream::counts() const {
   counts.failures = failures_;
   counts.blanked = blanked_;
   counts.infrared_losses = losses_.count(Loss::infrared);
+  counts.infrared_freezes = losses_.count(Loss::frozen);
   counts.visible_losses = losses_.count(Loss::visible);
   if (const double offset = offset_ms_; !std::isnan(offset)) counts.infrared_offset_ms = offset;
   if (const double drift = drift_ppm_; !std::isnan(drift)) counts.infrared_drift_ppm = drift;
@@ -308,6 +310,10 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     watch_clocks(slot, infrared.slot);
     if (losses_.update(Loss::infrared, false, slot.time, now_.infrared_loss))
       recover(Loss::infrared, now_.infrared_loss);
+    const bool frozen = is_frozen(visible.get(), infrared, slot.time);
+    if (losses_.update(Loss::frozen, frozen, slot.time, now_.infrared_loss) && !frozen)
+      recover(Loss::frozen, now_.infrared_loss);
+    if (frozen) return with_frozen_infrared(std::move(visible), infrared);
     return fuse_and_send(std::move(visible), infrared);
   }
   if (fate == Fate::ended) {
@@ -343,6 +349,22 @@ GstFlowReturn FusionStream::without_infrared(BufferRef visible, const Slot& slot
   if (policy != LossPolicy::error) return fail(std::move(visible), status);
   post_error(GST_ELEMENT(element_), "The infrared stream is lost", status);
   return GST_FLOW_ERROR;
+}
+
+GstFlowReturn FusionStream::with_frozen_infrared(BufferRef visible, const Held& infrared) {
+  switch (now_.infrared_loss) {
+    case LossPolicy::pass:
+      failures_in_row_ = 0;  // the camera is alive
+      return pass_through(std::move(visible));
+    case LossPolicy::blank:
+      return send_blank(visible.get());
+    case LossPolicy::error:
+      post_error(GST_ELEMENT(element_), "The infrared stream is frozen",
+                 failure(ErrorCode::internal, "its pictures are the same while the visible ones change"));
+      return GST_FLOW_ERROR;
+    default:
+      return fuse_and_send(std::move(visible), infrared);
+  }
 }
 
 GstFlowReturn FusionStream::without_visible() {

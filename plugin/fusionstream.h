@@ -14,6 +14,7 @@
 
 #include "plugin/bufferref.h"
 #include "plugin/clock.h"
+#include "plugin/frozenwatch.h"
 #include "plugin/losses.h"
 #include "plugin/pairing.h"
 #include "plugin/properties.h"
@@ -95,6 +96,9 @@ class FusionStream {
   /// What the policy asks for in the place of the picture that the infrared one in hand would have gone into.
   GstFlowReturn send_infrared_led(LossPolicy policy);
   GstFlowReturn without_infrared(BufferRef visible, const Slot& slot);
+  /// Whether the infrared picture is one that stands still beside a moving visible one.
+  bool is_frozen(GstBuffer* visible, const Held& infrared, std::int64_t time);
+  GstFlowReturn with_frozen_infrared(BufferRef visible, const Held& infrared);
   /// A stream is back: the next pictures are faded in.
   void recover(Loss which, LossPolicy policy);
   GstFlowReturn visible_ended();
@@ -125,6 +129,7 @@ class FusionStream {
   BufferRef last_visible_;  ///< where it may have to stand in
   BufferRef black_;         ///< for the visible caps, once it has been wanted
   Losses losses_;
+  FrozenWatch frozen_;
   struct {
     unsigned left = 0, of = 0;  ///< pictures
     Loss which = Loss::infrared;

@@ -17,6 +17,7 @@ struct Names {
 constexpr Names names[] = {
     {"digfusion-infrared-lost", "digfusion-infrared-recovered"},
     {"digfusion-visible-lost", "digfusion-visible-recovered"},
+    {"digfusion-infrared-frozen", "digfusion-infrared-unfrozen"},
 };
 
 guint64 unsigned_time(std::int64_t time) { return static_cast<guint64>(std::max<std::int64_t>(time, 0)); }

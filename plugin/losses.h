@@ -13,7 +13,7 @@
 
 namespace digfusion {
 
-enum class Loss { infrared, visible };
+enum class Loss { infrared, visible, frozen };
 
 /// For the streaming thread; is() and count() for any.
 class Losses {
@@ -22,9 +22,9 @@ class Losses {
 
   /// Forgets everything, counts too.
   void restart();
-  /// Whether that is so at a running time. When it begins, an element message "digfusion-infrared-lost" (…)
-  /// with running-time and policy is posted, and "digfusion-infrared-recovered" (…) with running-time and
-  /// duration when it ends; times are guint64 nanoseconds. Returns whether it changed.
+  /// Whether that is so at a running time. When it begins, an element message "digfusion-infrared-lost"
+  /// (losses.cpp names all) with running-time and policy is posted, and "digfusion-infrared-recovered" with
+  /// running-time and duration when it ends; times are guint64 nanoseconds. Returns whether it changed.
   bool update(Loss which, bool lost, std::int64_t running_time, LossPolicy policy);
   bool is(Loss which) const { return state_[static_cast<int>(which)].lost; }
   /// How often it has begun.
@@ -37,7 +37,7 @@ class Losses {
     std::int64_t since = 0;
   };
   GstElement* element_;
-  std::array<State, 2> state_;
+  std::array<State, 3> state_;
 };
 
 }  // namespace digfusion

@@ -118,6 +118,11 @@ constexpr OwnRow own_rows[] = {
      "least the interval of its stream; beyond, the infrared stream counts as lost"},
     {&StreamSettings::max_visible_age, "max-visible-age", "Oldest visible",
      "How many nanoseconds after the end of its last picture a live visible stream counts as lost"},
+    {&StreamSettings::frozen_infrared_after, "frozen-infrared-after", "Frozen infrared",
+     "How many nanoseconds infrared pictures must be the same, while the visible ones clearly change, to "
+     "count as "
+     "frozen (the camera's shutter is closed, or it hangs); infrared-loss-policy applies then, without "
+     "max-failures; 0 for never"},
     {&StreamSettings::recovery_frames, "recovery-frames", "Frames of recovery",
      "Over how many pictures the fused one is faded in after a loss that was passed or blanked; 0 for at "
      "once"},
@@ -188,7 +193,8 @@ void install_properties(GObjectClass* object_class) {
           "fused with), passed-through and failures (visible pictures sent unfused, and those of them "
           "that should have been fused), blanked (black pictures sent), infrared-losses and visible-losses "
           "(times that a stream got "
-          "lost), infrared-offset-ms (median of infrared minus visible time of the last pairs), "
+          "lost), infrared-freezes (times that it froze), infrared-offset-ms (median of infrared minus "
+          "visible time of the last pairs), "
           "infrared-drift-ppm (how much slower infrared pictures come than their caps say, less the "
           "same of the visible ones), evaluations (of a network, for the last picture), device, "
           "precision, model, and STAGE-mean-ms and STAGE-p95-ms for each stage of a picture's way",
@@ -243,9 +249,10 @@ GstStructure* to_structure(const StreamCounts& counts, const Statistics& statist
       "digfusion-stats", "frames", G_TYPE_UINT64, counts.frames, "dropped", G_TYPE_UINT64, counts.dropped,
       "passed-through", G_TYPE_UINT64, counts.passed_through, "failures", G_TYPE_UINT64, counts.failures,
       "blanked", G_TYPE_UINT64, counts.blanked, "infrared-losses", G_TYPE_UINT64, counts.infrared_losses,
-      "visible-losses", G_TYPE_UINT64, counts.visible_losses, "evaluations", G_TYPE_UINT64,
-      guint64{statistics.evaluations}, "device", G_TYPE_STRING, statistics.device, "precision", G_TYPE_STRING,
-      statistics.precision, "model", G_TYPE_STRING, statistics.model, nullptr);
+      "visible-losses", G_TYPE_UINT64, counts.visible_losses, "infrared-freezes", G_TYPE_UINT64,
+      counts.infrared_freezes, "evaluations", G_TYPE_UINT64, guint64{statistics.evaluations}, "device",
+      G_TYPE_STRING, statistics.device, "precision", G_TYPE_STRING, statistics.precision, "model",
+      G_TYPE_STRING, statistics.model, nullptr);
   if (counts.infrared_offset_ms)
     gst_structure_set(structure, "infrared-offset-ms", G_TYPE_DOUBLE, *counts.infrared_offset_ms, nullptr);
   if (counts.infrared_drift_ppm)

@@ -40,7 +40,8 @@ struct StreamCounts {
   guint64 failures = 0;                             ///< of these, the ones that should have been fused
   guint64 blanked = 0;                              ///< black pictures sent
   guint64 infrared_losses = 0, visible_losses = 0;  ///< how often a stream got lost
-  std::optional<double> infrared_offset_ms;         ///< clock.h
+  guint64 infrared_freezes = 0;
+  std::optional<double> infrared_offset_ms;  ///< clock.h
   std::optional<double> infrared_drift_ppm;
 };
 

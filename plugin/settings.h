@@ -28,6 +28,7 @@ struct StreamSettings {
   std::uint64_t pts_tolerance = UINT64_MAX;
   std::uint64_t max_infrared_age = 1'000'000'000;
   std::uint64_t max_visible_age = 1'000'000'000;
+  std::uint64_t frozen_infrared_after = 500'000'000;  ///< 0: isn't watched
   unsigned recovery_frames = 10;
 };
 

@@ -139,8 +139,8 @@ TEST(VisibleLoss, InfraredOfAnotherFormatAndShapeIsSentInTheVisibleOne) {
   gst_harness_set_live(rig.infrared, TRUE);
   gst_harness_use_systemclock(rig.visible);
   rig.set_caps(caps_text("I420", 64, 32), caps_text("GRAY8", 32, 32));
-  rig.push_visible({100, 0, 40 * ms});
   rig.push_infrared({200, 0, 40 * ms});
+  rig.push_visible({100, 0, 40 * ms});
   EXPECT_EQ(rig.pull().infrared, 200);
   rig.push_infrared({255, 80 * ms, 40 * ms});
   GstBuffer* buffer = gst_harness_pull(rig.visible);
@@ -245,33 +245,87 @@ TEST(VisibleLoss, WaitSendsNothingMeanwhile) {
   EXPECT_EQ(result.frames.size(), 25u);
 }
 
-/// `seconds` of digtestsrc through the element as fast as it goes, and what it says of itself at the end.
-Result fuse_test_source(int seconds, const std::string& faults) {
+/// `seconds` of digtestsrc through the element as fast as it goes, and what it said.
+Result fuse_test_source(int seconds, const std::string& source, const std::string& properties = "",
+                        const std::string& size = "width=16,height=16") {
   Result result;
-  Pipeline p("digtestsrc name=s pattern=still num-buffers=" + std::to_string(30 * seconds) + " " + faults +
-             "  s.visible ! video/x-raw,format=GRAY8,width=16,height=16,framerate=30/1 ! f.visible  "
-             "s.infrared ! video/x-raw,format=GRAY8,width=16,height=16,framerate=30/1 ! f.infrared  "
-             "digfusion name=f ! fakesink name=out sync=false");
+  const std::string caps = "video/x-raw,format=GRAY8,framerate=30/1," + size;
+  Pipeline p("digtestsrc name=s num-buffers=" + std::to_string(30 * seconds) + " " + source +
+             "  s.visible ! " + caps + " ! f.visible  s.infrared ! " + caps +
+             " ! f.infrared  digfusion name=f " + properties + " ! fakesink sync=false");
   gst_element_set_state(p.pipeline, GST_STATE_PLAYING);
-  GstMessage* end = gst_bus_timed_pop_filtered(
-      p.bus, 60 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
-  EXPECT_TRUE(end && GST_MESSAGE_TYPE(end) == GST_MESSAGE_EOS) << text_of(end);
-  if (end) gst_message_unref(end);
+  for (bool ended = false; !ended;) {
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        p.bus, 60 * GST_SECOND,
+        static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT));
+    if (!message) {
+      ADD_FAILURE() << "the stream does not end";
+      break;
+    }
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT)
+      result.elements.push_back(gst_structure_get_name(gst_message_get_structure(message)));
+    else
+      ended = true;
+    result.error = text_of(message);
+    gst_message_unref(message);
+  }
   GstStructure* stats = nullptr;
   g_object_get(p.get("f"), "stats", &stats, nullptr);
   result.stats.reset(stats);
   return result;
 }
 
+const std::string shutter = "infrared-shutter-interval=2000000000 infrared-shutter-length=1000000000 ";
+const std::string scene_size = "width=160,height=120";
+
+TEST(FrozenInfrared, IsToldAndFollowsTheLossPolicy) {
+  for (const char* policy : {"pass", "blank", "freeze"}) {
+    const Result result =
+        fuse_test_source(6, "pattern=night " + shutter,
+                         std::string("max-failures=3 infrared-loss-policy=") + policy, scene_size);
+    EXPECT_EQ(result.error, "") << policy;
+    EXPECT_EQ(result.elements,
+              (std::vector<std::string>{"digfusion-infrared-frozen", "digfusion-infrared-unfrozen",
+                                        "digfusion-infrared-frozen", "digfusion-infrared-unfrozen"}))
+        << policy;
+    EXPECT_EQ(count_of(result, "infrared-freezes"), 2u);
+    const guint64 passed = count_of(result, "passed-through"), blanked = count_of(result, "blanked");
+    EXPECT_EQ(passed > 10 && passed <= 40, std::string(policy) == "pass") << passed;
+    EXPECT_EQ(blanked > 10 && blanked <= 40, std::string(policy) == "blank") << blanked;
+  }
+}
+
+TEST(FrozenInfrared, IsAnErrorWhereThePolicySaysSo) {
+  const Result result =
+      fuse_test_source(6, "pattern=night " + shutter, "infrared-loss-policy=error", scene_size);
+  EXPECT_NE(result.error.find("infrared stream is frozen"), std::string::npos) << result.error;
+}
+
+TEST(FrozenInfrared, IsNotSeenBesideAStandingSceneNorWhenSwitchedOff) {
+  Result result = fuse_test_source(5, "pattern=still " + shutter, "", scene_size);
+  EXPECT_TRUE(result.elements.empty());
+  result = fuse_test_source(5, "pattern=night " + shutter, "frozen-infrared-after=0", scene_size);
+  EXPECT_TRUE(result.elements.empty());
+  EXPECT_EQ(count_of(result, "passed-through"), 0u);
+}
+
+TEST(FrozenInfrared, NeverIsACameraThatRuns) {
+  for (const char* pattern : {"night", "smoke", "day-glare", "still"}) {
+    const Result result = fuse_test_source(4, std::string("pattern=") + pattern, "", scene_size);
+    EXPECT_TRUE(result.elements.empty()) << pattern;
+  }
+}
+
 TEST(Clocks, TheOffsetBetweenTheCamerasIsReported) {
-  const Result result = fuse_test_source(15, "infrared-clock-offset=12000000 infrared-jitter=3000000");
+  const Result result =
+      fuse_test_source(15, "pattern=still infrared-clock-offset=12000000 infrared-jitter=3000000");
   EXPECT_NEAR(number_of(result, "infrared-offset-ms"), 12, 1);
   EXPECT_NEAR(number_of(result, "infrared-drift-ppm"), 0, 100);
 }
 
 TEST(Clocks, TheDriftBetweenTheCamerasIsReported) {
-  const Result result =
-      fuse_test_source(40, "infrared-clock-drift=200 infrared-drops=0.01 infrared-jitter=2000000");
+  const Result result = fuse_test_source(
+      40, "pattern=still infrared-clock-drift=200 infrared-drops=0.01 infrared-jitter=2000000");
   EXPECT_NEAR(number_of(result, "infrared-drift-ppm"), 200, 30);
   EXPECT_EQ(count_of(result, "passed-through"), 0u);
 }
