@@ -12,8 +12,8 @@
 // Threads: property functions run anywhere, change_state in the application's thread, everything below
 // "streaming thread" in the source pad's task; flush events come in the upstream threads. Locks, outermost
 // first: GstAggregator's own (never taken with one of ours held), Session's fuser lock, Session's state lock.
-// Settings' lock is a leaf. None of ours is held while a message is posted or a signal emitted, except the
-// fuser lock around the core's log messages.
+// Settings' and FusionStream's locks are leaves. None of ours is held while a message is posted or a signal
+// emitted, except the fuser lock around the core's log messages.
 #include "plugin/digfusion.h"
 
 #include <gst/video/video.h>
@@ -245,6 +245,11 @@ gboolean src_query(GstAggregator* element, GstQuery* query) {
   }
 }
 
+gboolean src_event(GstAggregator* element, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) state_of(element).stream.told_lateness(event);
+  return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->src_event(element, event);
+}
+
 GstFlowReturn update_src_caps(GstAggregator* element, GstCaps*, GstCaps** result) {
   GstCaps* caps = state_of(element).stream.output_caps();
   if (!caps) return GST_AGGREGATOR_FLOW_NEED_DATA;
@@ -324,6 +329,7 @@ static void gst_digfusion_class_init(GstDigfusionClass* klass) {
   aggregator_class->stop = digfusion::stop;
   aggregator_class->sink_event = digfusion::sink_event;
   aggregator_class->sink_query = digfusion::sink_query;
+  aggregator_class->src_event = digfusion::src_event;
   aggregator_class->src_query = digfusion::src_query;
   aggregator_class->update_src_caps = digfusion::update_src_caps;
   aggregator_class->decide_allocation = digfusion::decide_allocation;

@@ -45,19 +45,6 @@ Status FusionStream::fuse(GstBuffer* visible, const Held& infrared, GstBuffer* o
   return session_.fuse(sources, std::size(sources), as_image(output_frame.frame()));
 }
 
-bool FusionStream::is_frozen(GstBuffer* visible, const Held& infrared, std::int64_t time) {
-  if (now_.frozen_infrared_after == 0) {
-    frozen_.restart();
-    return false;
-  }
-  MappedFrame visible_frame(visible_.info, visible, GST_MAP_READ),
-      infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
-  if (!visible_frame.mapped() || !infrared_frame.mapped()) return false;  // fuse() says what is wrong
-  const std::uint64_t after = std::min<std::uint64_t>(now_.frozen_infrared_after, INT64_MAX);
-  return frozen_.look(as_image(visible_frame.frame()), as_image(infrared_frame.frame()), !infrared.slot.used,
-                      time, static_cast<std::int64_t>(after));
-}
-
 GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrared) {
   const GstSegment segment = segment_of(visible_.pad);
   const GstClockTime time =
@@ -75,72 +62,13 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
   if (GST_BUFFER_IS_DISCONT(visible.get()) && sent_) session_.reset();
   BufferRef output;
   if (const GstFlowReturn flow = new_output(visible.get(), output); flow != GST_FLOW_OK) return flow;
+  const gint64 begin = g_get_monotonic_time();
   status = fuse(visible.get(), infrared, output.get());
+  if (compute_time_.add((g_get_monotonic_time() - begin) * 1000)) update_latency();
   if (!status.ok()) return fail(std::move(visible), status);
   failures_in_row_ = 0;
   fade_in(output.get(), visible.get(), infrared);
   return send(std::move(output));
-}
-
-void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared) {
-  if (fade_.left == 0) return;
-  BufferRef over;
-  if (fade_.policy == LossPolicy::blank)
-    over = blank(visible);
-  else if (fade_.which == Loss::visible)
-    over = converted(infrared.buffer.get(), infrared.info, visible_.info);
-  else
-    over.reset(gst_buffer_ref(visible));
-  if (!over || !fade(fused, over.get(), visible_.info, double(fade_.left) / (fade_.of + 1)))
-    GST_DEBUG_OBJECT(element_, "a picture of the recovery can't be faded");
-  --fade_.left;
-}
-
-BufferRef FusionStream::blank(GstBuffer* like) {
-  if (!black_) black_ = black_picture(visible_.info);
-  if (!black_) return nullptr;
-  BufferRef copy(gst_buffer_copy(black_.get()));  // of the same memory
-  copy_metadata(like, copy.get());
-  return copy;
-}
-
-GstFlowReturn FusionStream::send_blank(GstBuffer* like) {
-  BufferRef black = blank(like);
-  if (!black) return GST_FLOW_ERROR;
-  ++blanked_;
-  return send(std::move(black));
-}
-
-GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
-  const GstSegment segment = segment_of(visible_.pad);
-  const Slot& slot = held_->slot;
-  const GstClockTime pts =
-      gst_segment_position_from_running_time(&segment, GST_FORMAT_TIME, static_cast<guint64>(slot.time));
-  if (!GST_CLOCK_TIME_IS_VALID(pts)) return GST_AGGREGATOR_FLOW_NEED_DATA;  // the segment has ended
-  visible_.end = slot.time + slot.interval;
-  const auto stamp = [&](GstBuffer* buffer) {
-    GST_BUFFER_PTS(buffer) = pts;
-    GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
-    GST_BUFFER_DURATION(buffer) =
-        slot.interval > 0 ? static_cast<GstClockTime>(slot.interval) : GST_CLOCK_TIME_NONE;
-    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_DISCONT);
-  };
-  if (policy == LossPolicy::freeze && last_visible_) {
-    BufferRef frozen(gst_buffer_copy(last_visible_.get()));
-    stamp(frozen.get());
-    return fuse_and_send(std::move(frozen),
-                         {BufferRef(gst_buffer_ref(held_->buffer.get())), held_->info, slot});
-  }
-  BufferRef picture = policy == LossPolicy::blank
-                          ? blank(held_->buffer.get())
-                          : converted(held_->buffer.get(), held_->info, visible_.info);
-  if (!picture) {
-    warn("the infrared picture can't be converted to the visible caps");
-    return GST_AGGREGATOR_FLOW_NEED_DATA;
-  }
-  stamp(picture.get());
-  ++(policy == LossPolicy::blank ? blanked_ : passed_through_);
-  return send(std::move(picture));
 }
 
 GstFlowReturn FusionStream::fail(BufferRef visible, const Status& status) {
@@ -193,6 +121,11 @@ GstFlowReturn FusionStream::pass_through(BufferRef visible) {
 GstFlowReturn FusionStream::send(BufferRef buffer) {
   sent_ = true;
   ++frames_;
+  lateness_.sent(g_get_monotonic_time() * 1000);
+  if (std::exchange(dropped_before_, false)) {
+    buffer.reset(gst_buffer_make_writable(buffer.release()));
+    GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
+  }
   // Stream start, caps and segment went downstream with the negotiation.
   for (GstEvent* event : pending_) gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
   pending_.clear();

@@ -14,17 +14,6 @@
 namespace digfusion {
 namespace {
 
-/// How long a live stream may start without an infrared picture before its absence counts as a failure.
-constexpr std::int64_t start_up = 10 * static_cast<std::int64_t>(GST_SECOND);
-
-/// What GstAggregator makes of a GAP event.
-bool is_gap(GstBuffer* buffer) {
-  return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
-}
-
-BufferRef peek(GstAggregatorPad* pad) { return BufferRef(gst_aggregator_pad_peek_buffer(pad)); }
-BufferRef pop(GstAggregatorPad* pad) { return BufferRef(gst_aggregator_pad_pop_buffer(pad)); }
-
 /// A picture's duration in stream time: its own, else by the caps' frame rate, else GST_CLOCK_TIME_NONE.
 GstClockTime duration_of(const GstVideoInfo& info, GstBuffer* buffer) {
   if (GST_BUFFER_DURATION_IS_VALID(buffer) && GST_BUFFER_DURATION(buffer) > 0)
@@ -55,7 +44,8 @@ void FusionStream::start() {
   forget_ = had_infrared_ = false;
   failures_in_row_ = unwarned_ = 0;
   last_warning_ = 0;
-  frames_ = dropped_ = passed_through_ = failures_ = blanked_ = 0;
+  frames_ = dropped_ = passed_through_ = failures_ = blanked_ = late_ = 0;
+  compute_time_.restart();
   losses_.restart();
 }
 
@@ -80,8 +70,66 @@ void FusionStream::forget() {
   infrared_.rate.restart();
   offset_.restart();
   frozen_.restart();
+  lateness_.restart();
+  dropped_before_ = false;
+  {
+    const std::lock_guard lock(told_mutex_);
+    told_.reset();
+  }
   offset_ms_ = drift_ppm_ = std::numeric_limits<double>::quiet_NaN();
   sent_ = told_infrared_end_ = false;
+}
+
+void FusionStream::told_lateness(GstEvent* event) {
+  GstClockTimeDiff difference = 0;
+  GstClockTime time = 0;
+  gst_event_parse_qos(event, nullptr, nullptr, &difference, &time);
+  if (!GST_CLOCK_TIME_IS_VALID(time)) return;
+  const std::lock_guard lock(told_mutex_);
+  told_ = Told{static_cast<std::int64_t>(time), difference};
+}
+
+bool FusionStream::is_late(const Slot& visible) {
+  {
+    const std::lock_guard lock(told_mutex_);
+    if (told_) lateness_.told(told_->time, told_->difference, visible.interval);
+    told_.reset();
+  }
+  if (!now_.qos) return false;
+  if (lateness_.too_old(visible.time)) return true;
+  const GstClockTime latency = gst_aggregator_get_latency(element_);  // none: not live
+  GstClock* clock = GST_CLOCK_TIME_IS_VALID(latency) ? gst_element_get_clock(GST_ELEMENT(element_)) : nullptr;
+  if (!clock) return false;
+  const GstClockTimeDiff running =
+      GST_CLOCK_DIFF(gst_element_get_base_time(GST_ELEMENT(element_)), gst_clock_get_time(clock));
+  gst_object_unref(clock);
+  return lateness_.queues_up(running - visible.time,
+                             static_cast<std::int64_t>(latency) - compute_time_.promised(), visible.interval,
+                             g_get_monotonic_time() * 1000);
+}
+
+GstFlowReturn FusionStream::drop_late(const Slot& slot) {
+  const BufferRef buffer = pop(visible_.pad);
+  if (!buffer) return GST_AGGREGATOR_FLOW_NEED_DATA;  // flushed away
+  visible_.end = slot.time + slot.interval;
+  // Upstream may push both streams from one thread.
+  while (const BufferRef first = peek(infrared_.pad)) {
+    Slot infrared = slot_of(infrared_, first.get());
+    infrared.used = first.get() == first_used_;
+    if (is_gap(first.get()) || !passed_after(infrared, slot)) break;
+    advance(infrared);
+  }
+  dropped_before_ = true;
+  ++late_;
+  const GstSegment segment = segment_of(visible_.pad);
+  const GstClockTime pts = GST_BUFFER_PTS(buffer.get());
+  GstMessage* message = gst_message_new_qos(
+      GST_OBJECT(element_), GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(element_)),
+      static_cast<guint64>(std::max<std::int64_t>(slot.time, 0)),
+      gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, pts), pts, GST_BUFFER_DURATION(buffer.get()));
+  gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, frames_, late_);
+  gst_element_post_message(GST_ELEMENT(element_), message);
+  return GST_AGGREGATOR_FLOW_NEED_DATA;
 }
 
 void FusionStream::flush_started() { session_.interrupt(true); }
@@ -104,13 +152,20 @@ bool FusionStream::set_caps(GstAggregatorPad* pad, GstCaps* caps) {
     last_visible_.reset();
     black_.reset();
     gst_pad_mark_reconfigure(GST_AGGREGATOR_SRC_PAD(element_));
-  } else {
-    // The nearest infrared picture can be up to half its interval in a visible picture's future.
-    GstClockTime latency = 0;
-    if (info.fps_n > 0) latency = gst_util_uint64_scale(GST_SECOND, info.fps_d, 2 * guint64(info.fps_n));
-    gst_aggregator_set_latency(element_, latency, latency);
   }
+  update_latency();
   return true;
+}
+
+void FusionStream::update_latency() {
+  const auto interval = [](const GstVideoInfo& info) {
+    return info.fps_n > 0 ? gst_util_uint64_scale(GST_SECOND, info.fps_d, info.fps_n) : 0;
+  };
+  // The nearest infrared picture can be up to half its interval in a visible picture's future, and cameras of
+  // one rate may be a picture apart.
+  const GstClockTime latency = std::max(interval(infrared_.info) / 2, interval(visible_.info)) +
+                               static_cast<GstClockTime>(compute_time_.promised());
+  gst_aggregator_set_latency(element_, latency, latency);
 }
 
 bool FusionStream::decide_allocation(GstQuery* query) { return decide_pool(query, downstream_video_meta_); }
@@ -143,13 +198,12 @@ Slot FusionStream::slot_of(const Input& input, GstBuffer* buffer) const {
   return slot;
 }
 
-bool FusionStream::can_lead() const {
-  return settings_.stream().visible_loss != LossPolicy::wait && sent_ && visible_.caps &&
-         !gst_aggregator_pad_is_eos(visible_.pad);
-}
-
 GstClockTime FusionStream::next_time() const {
-  const auto as_clock_time = [](std::int64_t time) { return time > 0 ? static_cast<GstClockTime>(time) : 0; };
+  // GstAggregator waits for the latency from then on. The share of it that is for computing isn't for
+  // waiting.
+  const auto as_clock_time = [this](std::int64_t time) {
+    return static_cast<GstClockTime>(std::max<std::int64_t>(time - compute_time_.promised(), 0));
+  };
   if (const BufferRef visible = peek(visible_.pad))
     return as_clock_time(slot_of(visible_, visible.get()).time);
   if (!can_lead()) return GST_CLOCK_TIME_NONE;
@@ -158,8 +212,8 @@ GstClockTime FusionStream::next_time() const {
     return infrared ? as_clock_time(slot_of(infrared_, infrared.get()).time) : GST_CLOCK_TIME_NONE;
   }
   const GstClockTime age = settings_.stream().max_visible_age;
-  if (age > GST_CLOCK_TIME_NONE / 2) return GST_CLOCK_TIME_NONE;
-  return as_clock_time(visible_.end) + age;
+  if (age > G_MAXINT64 / 2) return GST_CLOCK_TIME_NONE;
+  return as_clock_time(visible_.end + static_cast<std::int64_t>(age));
 }
 
 StreamCounts FusionStream::counts() const {
@@ -169,6 +223,7 @@ StreamCounts FusionStream::counts() const {
   counts.passed_through = passed_through_;
   counts.failures = failures_;
   counts.blanked = blanked_;
+  counts.late = late_;
   counts.infrared_losses = losses_.count(Loss::infrared);
   counts.infrared_freezes = losses_.count(Loss::frozen);
   counts.visible_losses = losses_.count(Loss::visible);
@@ -291,6 +346,7 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     losses_.update(Loss::visible, false, slot.time, now_.visible_loss);
     recover(Loss::visible, now_.visible_loss);
   }
+  if (is_late(slot)) return drop_late(slot);
   if (!first_visible_) first_visible_ = slot.time;
   Held infrared;
   const Fate fate = find_partner(slot, timeout, infrared);
@@ -324,69 +380,6 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     return pass_through(std::move(visible));
   }
   return without_infrared(std::move(visible), slot);
-}
-
-void FusionStream::recover(Loss which, LossPolicy policy) {
-  const bool jumps = policy == LossPolicy::pass || policy == LossPolicy::blank;
-  fade_ = {jumps ? now_.recovery_frames : 0, now_.recovery_frames, which, policy};
-}
-
-GstFlowReturn FusionStream::without_infrared(BufferRef visible, const Slot& slot) {
-  const LossPolicy policy = now_.infrared_loss;
-  const bool starting = !had_infrared_ && slot.time - *first_visible_ < start_up;
-  if (!starting) losses_.update(Loss::infrared, true, slot.time, policy);
-  if (policy == LossPolicy::blank) return send_blank(visible.get());
-  if (starting) {
-    warn("no infrared picture has come yet");
-    return pass_through(std::move(visible));
-  }
-  if (policy == LossPolicy::freeze && held_) {
-    Held partner;
-    use_held(partner);
-    return fuse_and_send(std::move(visible), partner);
-  }
-  const Status status = failure(ErrorCode::internal, "there is no infrared picture near it in time");
-  if (policy != LossPolicy::error) return fail(std::move(visible), status);
-  post_error(GST_ELEMENT(element_), "The infrared stream is lost", status);
-  return GST_FLOW_ERROR;
-}
-
-GstFlowReturn FusionStream::with_frozen_infrared(BufferRef visible, const Held& infrared) {
-  switch (now_.infrared_loss) {
-    case LossPolicy::pass:
-      failures_in_row_ = 0;  // the camera is alive
-      return pass_through(std::move(visible));
-    case LossPolicy::blank:
-      return send_blank(visible.get());
-    case LossPolicy::error:
-      post_error(GST_ELEMENT(element_), "The infrared stream is frozen",
-                 failure(ErrorCode::internal, "its pictures are the same while the visible ones change"));
-      return GST_FLOW_ERROR;
-    default:
-      return fuse_and_send(std::move(visible), infrared);
-  }
-}
-
-GstFlowReturn FusionStream::without_visible() {
-  const LossPolicy policy = now_.visible_loss;
-  losses_.update(Loss::visible, true, visible_.end, policy);
-  if (policy == LossPolicy::error) {
-    post_error(GST_ELEMENT(element_), "The visible stream is lost",
-               failure(ErrorCode::internal, "no picture has come for max-visible-age"));
-    return GST_FLOW_ERROR;
-  }
-  const BufferRef first = peek(infrared_.pad);
-  if (!first) return GST_AGGREGATOR_FLOW_NEED_DATA;
-  if (is_gap(first.get())) {
-    pop(infrared_.pad);
-    return GST_AGGREGATOR_FLOW_NEED_DATA;
-  }
-  const Slot slot = slot_of(infrared_, first.get());
-  advance(slot);
-  // What was taken before the last picture that was sent is too late.
-  if (!held_ || held_->slot.time < visible_.end) return GST_AGGREGATOR_FLOW_NEED_DATA;
-  held_->slot.used = true;
-  return send_infrared_led(policy);
 }
 
 GstFlowReturn FusionStream::visible_ended() {

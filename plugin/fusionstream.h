@@ -8,13 +8,16 @@
 #include <gst/video/video.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "plugin/bufferref.h"
 #include "plugin/clock.h"
+#include "plugin/computetime.h"
 #include "plugin/frozenwatch.h"
+#include "plugin/lateness.h"
 #include "plugin/losses.h"
 #include "plugin/pairing.h"
 #include "plugin/properties.h"
@@ -26,8 +29,9 @@ namespace digfusion {
 /// A copy of the pad's present segment.
 GstSegment segment_of(GstAggregatorPad* pad);
 
-/// Every method is for the streaming thread, but flush_started(), flush_stopped(), next_time() and counts(),
-/// which are for any, and start() and stop(), which are for state changes while there is no streaming thread.
+/// Every method is for the streaming thread, but flush_started(), flush_stopped(), told_lateness() and
+/// counts(), which are for any, and start() and stop(), which are for state changes while there is no
+/// streaming thread.
 class FusionStream {
  public:
   /// Borrows everything; all of it lives as long as the element.
@@ -50,6 +54,8 @@ class FusionStream {
   /// One step: at most one picture goes downstream. `timeout`: in a live pipeline, no more waiting.
   GstFlowReturn aggregate(bool timeout);
 
+  /// Downstream's QoS event. Any thread.
+  void told_lateness(GstEvent* event);
   void flush_started();
   void flush_stopped();
   /// When the next picture is due.
@@ -86,6 +92,11 @@ class FusionStream {
   Limits limits() const;
   /// Keeps what the times of a pair tell of the clocks.
   void watch_clocks(const Slot& visible, const Slot& infrared);
+  /// What the latency query is answered with: how long an infrared picture is waited for, and how long the
+  /// computing takes.
+  void update_latency();
+  bool is_late(const Slot& visible);
+  GstFlowReturn drop_late(const Slot& slot);
   /// Takes the first infrared picture out of the queue and into hand.
   void advance(const Slot& slot);
 
@@ -136,6 +147,15 @@ class FusionStream {
     LossPolicy policy = LossPolicy::pass;
   } fade_;
   OffsetEstimate offset_;
+  ComputeTime compute_time_;
+  Lateness lateness_;
+  bool dropped_before_ = false;  ///< a late picture, since the last one that was sent
+
+  struct Told {
+    std::int64_t time, difference;
+  };
+  std::mutex told_mutex_;     ///< a leaf; guards told_
+  std::optional<Told> told_;  ///< what downstream last said, until the streaming thread reads it
 
   std::vector<GstEvent*> pending_;  ///< owned; to be sent before the first picture
   bool downstream_video_meta_ = false;
@@ -148,7 +168,7 @@ class FusionStream {
   unsigned unwarned_ = 0;          ///< failures since then
 
   std::atomic<bool> forget_{false};
-  std::atomic<guint64> frames_{0}, dropped_{0}, passed_through_{0}, failures_{0}, blanked_{0};
+  std::atomic<guint64> frames_{0}, dropped_{0}, passed_through_{0}, failures_{0}, blanked_{0}, late_{0};
   std::atomic<double> offset_ms_, drift_ppm_;  ///< NaN: not known
 };
 

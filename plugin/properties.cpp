@@ -90,7 +90,7 @@ GParamSpec* param_spec(const ParameterSpec& spec) {
 /// One of the StreamSettings; the type of the member is the type of the property.
 struct OwnRow {
   std::variant<EosPolicy StreamSettings::*, LossPolicy StreamSettings::*, unsigned StreamSettings::*,
-               std::uint64_t StreamSettings::*>
+               std::uint64_t StreamSettings::*, bool StreamSettings::*>
       member;
   const char *name, *nick, *blurb;
   std::span<const Choice> choices = {};
@@ -124,8 +124,12 @@ constexpr OwnRow own_rows[] = {
      "frozen (the camera's shutter is closed, or it hangs); infrared-loss-policy applies then, without "
      "max-failures; 0 for never"},
     {&StreamSettings::recovery_frames, "recovery-frames", "Frames of recovery",
-     "Over how many pictures the fused one is faded in after a loss that was passed or blanked; 0 for at "
-     "once"},
+     "Over how many pictures the fused one is faded in after a loss that was passed or blanked, in "
+     "formats of 8 bits; 0 for at once"},
+    {&StreamSettings::qos, "qos", "Quality of service",
+     "Drop visible pictures, with QoS messages, that downstream says come too late, or that in a live "
+     "pipeline "
+     "wait behind more than the machine can fuse"},
 };
 
 /// The property of a row.
@@ -140,6 +144,9 @@ struct OwnSpec {
   }
   GParamSpec* operator()(unsigned StreamSettings::*member) const {
     return g_param_spec_uint(row.name, row.nick, row.blurb, 0, G_MAXUINT, StreamSettings{}.*member, flags);
+  }
+  GParamSpec* operator()(bool StreamSettings::*member) const {
+    return g_param_spec_boolean(row.name, row.nick, row.blurb, StreamSettings{}.*member, flags);
   }
   GParamSpec* operator()(std::uint64_t StreamSettings::*member) const {
     return g_param_spec_uint64(row.name, row.nick, row.blurb, 0, G_MAXUINT64, StreamSettings{}.*member,
@@ -156,6 +163,9 @@ struct SetOwn {
     settings.set(member, static_cast<Policy>(g_value_get_enum(from)));
   }
   void operator()(unsigned StreamSettings::*member) const { settings.set(member, g_value_get_uint(from)); }
+  void operator()(bool StreamSettings::*member) const {
+    settings.set(member, g_value_get_boolean(from) != 0);
+  }
   void operator()(std::uint64_t StreamSettings::*member) const {
     settings.set(member, std::uint64_t{g_value_get_uint64(from)});
   }
@@ -170,6 +180,7 @@ struct GetOwn {
     g_value_set_enum(to, static_cast<gint>(settings.*member));
   }
   void operator()(unsigned StreamSettings::*member) const { g_value_set_uint(to, settings.*member); }
+  void operator()(bool StreamSettings::*member) const { g_value_set_boolean(to, settings.*member); }
   void operator()(std::uint64_t StreamSettings::*member) const { g_value_set_uint64(to, settings.*member); }
 };
 
@@ -191,7 +202,8 @@ void install_properties(GObjectClass* object_class) {
           "stats", "Statistics",
           "Since the stream's start: frames (pictures sent), dropped (infrared pictures that none was "
           "fused with), passed-through and failures (visible pictures sent unfused, and those of them "
-          "that should have been fused), blanked (black pictures sent), infrared-losses and visible-losses "
+          "that should have been fused), blanked (black pictures sent), late (visible pictures dropped "
+          "because they came too late), infrared-losses and visible-losses "
           "(times that a stream got "
           "lost), infrared-freezes (times that it froze), infrared-offset-ms (median of infrared minus "
           "visible time of the last pairs), "
@@ -248,11 +260,11 @@ GstStructure* to_structure(const StreamCounts& counts, const Statistics& statist
   GstStructure* structure = gst_structure_new(
       "digfusion-stats", "frames", G_TYPE_UINT64, counts.frames, "dropped", G_TYPE_UINT64, counts.dropped,
       "passed-through", G_TYPE_UINT64, counts.passed_through, "failures", G_TYPE_UINT64, counts.failures,
-      "blanked", G_TYPE_UINT64, counts.blanked, "infrared-losses", G_TYPE_UINT64, counts.infrared_losses,
-      "visible-losses", G_TYPE_UINT64, counts.visible_losses, "infrared-freezes", G_TYPE_UINT64,
-      counts.infrared_freezes, "evaluations", G_TYPE_UINT64, guint64{statistics.evaluations}, "device",
-      G_TYPE_STRING, statistics.device, "precision", G_TYPE_STRING, statistics.precision, "model",
-      G_TYPE_STRING, statistics.model, nullptr);
+      "blanked", G_TYPE_UINT64, counts.blanked, "late", G_TYPE_UINT64, counts.late, "infrared-losses",
+      G_TYPE_UINT64, counts.infrared_losses, "visible-losses", G_TYPE_UINT64, counts.visible_losses,
+      "infrared-freezes", G_TYPE_UINT64, counts.infrared_freezes, "evaluations", G_TYPE_UINT64,
+      guint64{statistics.evaluations}, "device", G_TYPE_STRING, statistics.device, "precision", G_TYPE_STRING,
+      statistics.precision, "model", G_TYPE_STRING, statistics.model, nullptr);
   if (counts.infrared_offset_ms)
     gst_structure_set(structure, "infrared-offset-ms", G_TYPE_DOUBLE, *counts.infrared_offset_ms, nullptr);
   if (counts.infrared_drift_ppm)

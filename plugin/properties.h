@@ -39,6 +39,7 @@ struct StreamCounts {
   guint64 passed_through = 0;                       ///< visible pictures sent downstream unfused
   guint64 failures = 0;                             ///< of these, the ones that should have been fused
   guint64 blanked = 0;                              ///< black pictures sent
+  guint64 late = 0;                                 ///< visible pictures dropped because they came too late
   guint64 infrared_losses = 0, visible_losses = 0;  ///< how often a stream got lost
   guint64 infrared_freezes = 0;
   std::optional<double> infrared_offset_ms;  ///< clock.h

@@ -30,6 +30,7 @@ struct StreamSettings {
   std::uint64_t max_visible_age = 1'000'000'000;
   std::uint64_t frozen_infrared_after = 500'000'000;  ///< 0: isn't watched
   unsigned recovery_frames = 10;
+  bool qos = true;
 };
 
 /// Thread-safe. Its lock is a leaf: nothing else is locked, and no signal emitted, while it is held.

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// How long computing takes, as it is promised downstream. Pure logic; no GStreamer in it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace digfusion {
+
+/// The 95th percentile of the last pictures' times with hysteresis: a promise is raised with a fifth to spare
+/// when it is broken, lowered when half of it would do, and kept otherwise, since each change makes the whole
+/// pipeline reckon again. Nanoseconds.
+class ComputeTime {
+ public:
+  /// Adds one picture's time. Returns whether the promise has changed.
+  bool add(std::int64_t time);
+  /// 0 for the first pictures.
+  std::int64_t promised() const { return promised_; }
+  void restart() { *this = {}; }
+
+ private:
+  std::vector<std::int64_t> recent_;
+  std::size_t next_ = 0;
+  std::int64_t promised_ = 0;
+};
+
+}  // namespace digfusion

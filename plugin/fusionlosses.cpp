@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// FusionStream while a stream is lost or infrared is frozen, and on the way back.
+#include <algorithm>
+#include <utility>
+
+#include "plugin/allocation.h"
+#include "plugin/fusionstream.h"
+#include "plugin/messages.h"
+#include "plugin/standin.h"
+#include "plugin/videoimage.h"
+
+#define GST_CAT_DEFAULT digfusion_debug
+
+namespace digfusion {
+namespace {
+
+/// How long a live stream may start without an infrared picture before its absence counts as a failure.
+constexpr std::int64_t start_up = 10 * static_cast<std::int64_t>(GST_SECOND);
+
+}  // namespace
+
+bool FusionStream::can_lead() const {
+  return settings_.stream().visible_loss != LossPolicy::wait && sent_ && visible_.caps &&
+         !gst_aggregator_pad_is_eos(visible_.pad);
+}
+
+void FusionStream::recover(Loss which, LossPolicy policy) {
+  const bool jumps = policy == LossPolicy::pass || policy == LossPolicy::blank;
+  fade_ = {jumps ? now_.recovery_frames : 0, now_.recovery_frames, which, policy};
+}
+
+GstFlowReturn FusionStream::without_infrared(BufferRef visible, const Slot& slot) {
+  const LossPolicy policy = now_.infrared_loss;
+  const bool starting = !had_infrared_ && slot.time - *first_visible_ < start_up;
+  if (!starting) losses_.update(Loss::infrared, true, slot.time, policy);
+  if (policy == LossPolicy::blank) return send_blank(visible.get());
+  if (starting) {
+    warn("no infrared picture has come yet");
+    return pass_through(std::move(visible));
+  }
+  if (policy == LossPolicy::freeze && held_) {
+    Held partner;
+    use_held(partner);
+    return fuse_and_send(std::move(visible), partner);
+  }
+  const Status status = failure(ErrorCode::internal, "there is no infrared picture near it in time");
+  if (policy != LossPolicy::error) return fail(std::move(visible), status);
+  post_error(GST_ELEMENT(element_), "The infrared stream is lost", status);
+  return GST_FLOW_ERROR;
+}
+
+GstFlowReturn FusionStream::with_frozen_infrared(BufferRef visible, const Held& infrared) {
+  switch (now_.infrared_loss) {
+    case LossPolicy::pass:
+      failures_in_row_ = 0;  // the camera is alive
+      return pass_through(std::move(visible));
+    case LossPolicy::blank:
+      return send_blank(visible.get());
+    case LossPolicy::error:
+      post_error(GST_ELEMENT(element_), "The infrared stream is frozen",
+                 failure(ErrorCode::internal, "its pictures are the same while the visible ones change"));
+      return GST_FLOW_ERROR;
+    default:
+      return fuse_and_send(std::move(visible), infrared);
+  }
+}
+
+GstFlowReturn FusionStream::without_visible() {
+  const LossPolicy policy = now_.visible_loss;
+  losses_.update(Loss::visible, true, visible_.end, policy);
+  if (policy == LossPolicy::error) {
+    post_error(GST_ELEMENT(element_), "The visible stream is lost",
+               failure(ErrorCode::internal, "no picture has come for max-visible-age"));
+    return GST_FLOW_ERROR;
+  }
+  const BufferRef first = peek(infrared_.pad);
+  if (!first) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  if (is_gap(first.get())) {
+    pop(infrared_.pad);
+    return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
+  const Slot slot = slot_of(infrared_, first.get());
+  advance(slot);
+  // What was taken before the last picture that was sent is too late.
+  if (!held_ || held_->slot.time < visible_.end) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  held_->slot.used = true;
+  return send_infrared_led(policy);
+}
+
+bool FusionStream::is_frozen(GstBuffer* visible, const Held& infrared, std::int64_t time) {
+  if (now_.frozen_infrared_after == 0) {
+    frozen_.restart();
+    return false;
+  }
+  MappedFrame visible_frame(visible_.info, visible, GST_MAP_READ),
+      infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
+  if (!visible_frame.mapped() || !infrared_frame.mapped()) return false;  // fuse() says what is wrong
+  const std::uint64_t after = std::min<std::uint64_t>(now_.frozen_infrared_after, INT64_MAX);
+  return frozen_.look(as_image(visible_frame.frame()), as_image(infrared_frame.frame()), !infrared.slot.used,
+                      time, static_cast<std::int64_t>(after));
+}
+
+GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
+  const GstSegment segment = segment_of(visible_.pad);
+  const Slot& slot = held_->slot;
+  const GstClockTime pts =
+      gst_segment_position_from_running_time(&segment, GST_FORMAT_TIME, static_cast<guint64>(slot.time));
+  if (!GST_CLOCK_TIME_IS_VALID(pts)) return GST_AGGREGATOR_FLOW_NEED_DATA;  // the segment has ended
+  visible_.end = slot.time + slot.interval;
+  const auto stamp = [&](GstBuffer* buffer) {
+    GST_BUFFER_PTS(buffer) = pts;
+    GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
+    GST_BUFFER_DURATION(buffer) =
+        slot.interval > 0 ? static_cast<GstClockTime>(slot.interval) : GST_CLOCK_TIME_NONE;
+    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_DISCONT);
+  };
+  if (policy == LossPolicy::freeze && last_visible_) {
+    BufferRef frozen(gst_buffer_copy(last_visible_.get()));
+    stamp(frozen.get());
+    return fuse_and_send(std::move(frozen),
+                         {BufferRef(gst_buffer_ref(held_->buffer.get())), held_->info, slot});
+  }
+  BufferRef picture = policy == LossPolicy::blank
+                          ? blank(held_->buffer.get())
+                          : converted(held_->buffer.get(), held_->info, visible_.info);
+  if (!picture) {
+    warn("the infrared picture can't be converted to the visible caps");
+    return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
+  stamp(picture.get());
+  ++(policy == LossPolicy::blank ? blanked_ : passed_through_);
+  return send(std::move(picture));
+}
+
+void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared) {
+  if (fade_.left == 0) return;
+  BufferRef over;
+  if (fade_.policy == LossPolicy::blank)
+    over = blank(visible);
+  else if (fade_.which == Loss::visible)
+    over = converted(infrared.buffer.get(), infrared.info, visible_.info);
+  else
+    over.reset(gst_buffer_ref(visible));
+  if (!over || !fade(fused, over.get(), visible_.info, double(fade_.left) / (fade_.of + 1)))
+    GST_DEBUG_OBJECT(element_, "a picture of the recovery can't be faded");
+  --fade_.left;
+}
+
+BufferRef FusionStream::blank(GstBuffer* like) {
+  if (!black_) black_ = black_picture(visible_.info);
+  if (!black_) return nullptr;
+  BufferRef copy(gst_buffer_copy(black_.get()));  // of the same memory
+  copy_metadata(like, copy.get());
+  return copy;
+}
+
+GstFlowReturn FusionStream::send_blank(GstBuffer* like) {
+  BufferRef black = blank(like);
+  if (!black) return GST_FLOW_ERROR;
+  ++blanked_;
+  return send(std::move(black));
+}
+
+}  // namespace digfusion
