@@ -182,6 +182,14 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
         gst_event_unref(event);
         return FALSE;
       }
+      if (segment->rate < 0) {
+        GST_ELEMENT_ERROR(element, STREAM, FORMAT,
+                          ("The pad \"%s\" got a segment of rate %g; digfusion doesn't play backwards",
+                           GST_PAD_NAME(pad), segment->rate),
+                          (nullptr));
+        gst_event_unref(event);
+        return FALSE;
+      }
       if (is_visible) gst_aggregator_update_segment(element, segment);
       break;
     }
@@ -246,6 +254,15 @@ gboolean src_query(GstAggregator* element, GstQuery* query) {
 }
 
 gboolean src_event(GstAggregator* element, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) {
+    gdouble rate = 1;
+    gst_event_parse_seek(event, &rate, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+    if (rate < 0) {
+      GST_WARNING_OBJECT(element, "seek with rate %g refused: digfusion doesn't play backwards", rate);
+      gst_event_unref(event);
+      return FALSE;
+    }
+  }
   if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) state_of(element).stream.told_lateness(event);
   return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->src_event(element, event);
 }

@@ -139,6 +139,45 @@ TEST(Segments, ThatAreNotInTimeAreAnError) {
   gst_message_unref(message);
 }
 
+TEST(Segments, OfAnotherRatePairByRunningTime) {
+  Rig rig;
+  rig.set_caps(grey, grey);
+  send_segment(rig.visible, 0, GST_CLOCK_TIME_NONE, 2);
+  send_segment(rig.infrared, 0);
+  for (int i = 0; i < 5; ++i) {
+    rig.push_infrared({100 + i, i * 20 * ms, 20 * ms});
+    rig.push_visible({i, i * 40 * ms, 40 * ms});
+    const Fused fused = rig.pull();
+    EXPECT_EQ(fused.pts, i * 40 * ms);
+    EXPECT_EQ(fused.infrared, 100 + i);
+  }
+}
+
+TEST(Segments, ThatPlayBackwardsAreAnError) {
+  Rig rig;
+  rig.set_caps(grey, grey);
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.rate = -1;
+  segment.stop = GST_SECOND;
+  gst_harness_push_event(rig.visible, gst_event_new_segment(&segment));
+  GstMessage* message = rig.wait_message(GST_MESSAGE_ERROR);
+  ASSERT_TRUE(message);
+  EXPECT_NE(text_of(message).find("backwards"), std::string::npos) << text_of(message);
+  gst_message_unref(message);
+}
+
+TEST(Seek, BackwardsIsRefused) {
+  Pipeline p(
+      "digfusion name=f ! fakesink "
+      "videotestsrc ! video/x-raw,format=GRAY8,width=32,height=32 ! f.visible "
+      "videotestsrc ! video/x-raw,format=GRAY8,width=32,height=32 ! f.infrared");
+  gst_element_set_state(p.pipeline, GST_STATE_PAUSED);
+  ASSERT_EQ(gst_element_get_state(p.pipeline, nullptr, nullptr, 10 * GST_SECOND), GST_STATE_CHANGE_SUCCESS);
+  EXPECT_FALSE(gst_element_seek(p.pipeline, -1, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
+                                GST_SEEK_TYPE_SET, GST_SECOND));
+}
+
 TEST(CapsChange, OfTheVisibleStreamChangesTheOutput) {
   Rig rig;
   rig.set_caps(grey, grey);

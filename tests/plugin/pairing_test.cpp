@@ -93,6 +93,31 @@ TEST(Pairing, IsNearestAtUnequalRates) {
     }
 }
 
+TEST(Pairing, IsWithinHalfAFrameAtEveryRateWithDriftJitterAndDrops) {
+  for (const double visible_rate : {9., 25., 30000. / 1001, 30., 60.})
+    for (const double infrared_rate : {9., 25., 30.})
+      for (const double jitter_ms : {0., 3.}) {
+        const int seconds = 60;
+        const auto visible = stream(static_cast<int>(seconds * visible_rate), visible_rate);
+        auto infrared = stream(static_cast<int>((seconds + 1) * infrared_rate), infrared_rate * (1 - 200e-6),
+                               7, jitter_ms, 5);
+        std::mt19937 random(7);
+        std::erase_if(infrared, [&](const Slot&) { return random() % 100 == 0; });
+        const auto pairs = pair_all(visible, infrared);
+        const double half = 0.5e9 / infrared_rate + jitter_ms * 1e6;
+        int beyond = 0;
+        for (std::size_t v = 0; v < visible.size(); ++v) {
+          ASSERT_GE(pairs[v], 0);
+          const double error = static_cast<double>(std::abs(infrared[pairs[v]].time - visible[v].time));
+          // Beside a lost picture, and a quarter more where one-to-one pairing is kept half a picture apart.
+          EXPECT_LE(error, 2.5 * half);
+          beyond += error > 1.25 * half;
+        }
+        EXPECT_LE(beyond, 0.04 * static_cast<double>(visible.size()))
+            << visible_rate << " and " << infrared_rate << " fps, jitter " << jitter_ms << " ms";
+      }
+}
+
 TEST(Pairing, NeverGoesBack) {
   const auto pairs = pair_all(stream(500, 30, 0, 12, 3), stream(500, 29, 5, 12, 4));
   for (std::size_t i = 1; i < pairs.size(); ++i) EXPECT_GE(pairs[i], pairs[i - 1]);
