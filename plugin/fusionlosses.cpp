@@ -27,6 +27,8 @@ bool FusionStream::can_lead() const {
 
 void FusionStream::recover(Loss which, LossPolicy policy) {
   const bool jumps = policy == LossPolicy::pass || policy == LossPolicy::blank;
+  // Of what the fusion remembers nothing is true any more. Behind a shutter it is.
+  if (which != Loss::frozen) session_.reset();
   fade_ = {jumps ? now_.recovery_frames : 0, now_.recovery_frames, which, policy};
 }
 
@@ -122,7 +124,7 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
                          {BufferRef(gst_buffer_ref(held_->buffer.get())), held_->info, slot});
   }
   BufferRef picture = policy == LossPolicy::blank
-                          ? blank(held_->buffer.get())
+                          ? blank(nullptr)
                           : converted(held_->buffer.get(), held_->info, visible_.info);
   if (!picture) {
     warn("the infrared picture can't be converted to the visible caps");
@@ -151,7 +153,7 @@ BufferRef FusionStream::blank(GstBuffer* like) {
   if (!black_) black_ = black_picture(visible_.info);
   if (!black_) return nullptr;
   BufferRef copy(gst_buffer_copy(black_.get()));  // of the same memory
-  copy_metadata(like, copy.get());
+  if (like) copy_metadata(like, copy.get());
   return copy;
 }
 

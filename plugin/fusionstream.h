@@ -119,7 +119,7 @@ class FusionStream {
   GstFlowReturn new_output(GstBuffer* visible, BufferRef& output);
   GstFlowReturn fail(BufferRef visible, const Status& status);
   GstFlowReturn pass_through(BufferRef visible);
-  /// A black picture with the metadata of `like`.
+  /// A black picture with the metadata of `like`, if given.
   BufferRef blank(GstBuffer* like);
   GstFlowReturn send_blank(GstBuffer* like);
   /// Lays what was sent while a stream was lost over the fused picture, weaker with each.

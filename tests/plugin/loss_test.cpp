@@ -47,8 +47,10 @@ void expect_fused_but_for_the_hole(const Result& result) {
 }
 
 TEST(InfraredLoss, PassSendsVisiblePicturesUnfused) {
+  const int resets = fake_core_log().resets;
   const Result result = with_a_hole("infrared-loss-policy=pass");
   expect_fused_but_for_the_hole(result);
+  EXPECT_EQ(fake_core_log().resets, resets + 1) << "what was before the loss is forgotten";
   for (int n = 30; n < 70; ++n) EXPECT_EQ(result.frames[n].infrared, n);
   EXPECT_EQ(count_of(result, "passed-through"), 40u);
   EXPECT_FALSE(result.warnings.empty());
