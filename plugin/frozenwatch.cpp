@@ -77,11 +77,13 @@ bool FrozenWatch::look(const Image& visible, const Image& infrared, bool is_new,
   if (is_new) {
     std::vector<std::uint16_t> samples = samples_of(infrared, infrared_columns, infrared_rows);
     if (is_same(reference_, samples)) {
-      ++repeats_;
+      if (repeats_++ == 0) {  // not for every picture of a camera that runs
+        visible_then_ = block_means(visible);
+        visible_since_ = time;
+      }
     } else {
       reference_ = std::move(samples);
-      visible_then_ = block_means(visible);
-      since_ = visible_since_ = time;
+      since_ = time;
       repeats_ = 0;
       frozen_ = false;
     }

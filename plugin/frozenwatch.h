@@ -25,7 +25,8 @@ class FrozenWatch {
 
  private:
   std::vector<std::uint16_t> reference_;  ///< samples of the first of the pictures that are the same
-  std::vector<float> visible_then_;  ///< means of blocks of the visible picture beside it, or a later one
+  std::vector<float>
+      visible_then_;  ///< means of blocks of the visible picture beside the first repetition, or a later one
   std::int64_t since_ = 0, visible_since_ = 0;
   int repeats_ = 0;
   bool frozen_ = false;

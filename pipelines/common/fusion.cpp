@@ -153,8 +153,9 @@ void Fusion::State::make_pipeline(const CommonOptions& options) {
   digfusion = add(make_element("digfusion", "digfusion"));
   options.apply_fusion(digfusion);
   // A lost infrared camera comes back some time; until then the visible picture is better than none, and the
-  // status says so.
-  g_object_set(digfusion, "max-failures", 0u, nullptr);
+  // status says so. What it is too slow for is left out before it (rendezvous.h), which counts on getting back
+  // every picture that it gives.
+  g_object_set(digfusion, "max-failures", 0u, "qos", FALSE, nullptr);
   for (const Feed* feed : {&visible_feed, &infrared_feed})
     if (!gst_element_link_pads(add(feed->element()), "src", digfusion, GST_OBJECT_NAME(feed->element())))
       throw Failure("the fusion's pipeline can't be linked");
