@@ -306,7 +306,7 @@ TEST(Live, TheLatencyHasHalfAnInfraredIntervalOnTop) {
 Result run_live(int count, int infrared_until, const std::string& properties) {
   Result result;
   Pipeline p(
-      "digfusion name=f " + properties +
+      "digfusion name=f qos=false " + properties +
       " ! appsink name=out sync=false  appsrc name=v is-live=true do-timestamp=true format=time ! f.visible  "
       "appsrc name=i is-live=true do-timestamp=true format=time ! f.infrared");
   GstAppSrc *visible = p.source("v"), *infrared = p.source("i");

@@ -56,7 +56,7 @@ struct Outcome {
   std::int64_t longest_delay = 0, last_delay = 0;
 };
 Outcome run(std::int64_t compute, std::int64_t transport, int count, std::int64_t start = 0,
-        std::int64_t transport_later = -1) {
+            std::int64_t transport_later = -1) {
   constexpr std::int64_t interval = 40 * ms;
   Lateness lateness;
   Outcome result;

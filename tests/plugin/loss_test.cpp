@@ -170,7 +170,7 @@ TEST(PtsTolerance, BeyondItThePictureBeforeStandsIn) {
 /// Live streams of 25 pictures a second on the real clock, the visible one pausing from picture 10 to 25.
 Result visible_pauses(const std::string& properties) {
   Result result;
-  Pipeline p("digfusion name=f max-visible-age=120000000 recovery-frames=0 " + properties +
+  Pipeline p("digfusion name=f max-visible-age=200000000 recovery-frames=0 qos=false " + properties +
              " ! appsink name=out sync=false  "
              "appsrc name=v is-live=true do-timestamp=true format=time ! f.visible  "
              "appsrc name=i is-live=true do-timestamp=true format=time ! f.infrared");
