@@ -11,6 +11,7 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/device/device.h"
@@ -18,6 +19,7 @@
 #include "core/image/colour.h"
 #include "core/image/fit.h"
 #include "core/image/luma.h"
+#include "core/image/remap.h"
 #include "core/interface/error.h"
 #include "core/interface/stages.h"
 
@@ -69,6 +71,7 @@ class TensorStreamFuser : public StreamFuser {
  public:
   Status load(const Parameters& parameters, LogSink sink, void* user) noexcept override {
     return guarded([&] {
+      registrar_ = Registrar(parameters.registration.view());
       fuser_.emplace(parameters, [&](const std::string& message) {
         if (sink) sink(user, LogLevel::warning, message.c_str());
       });
@@ -86,7 +89,10 @@ class TensorStreamFuser : public StreamFuser {
       require_loaded();
       use_threads(fuser_->parameters().threads);
       const Method method = fuser_->parameters().method;
+      Registrar registrar = registrar_;
+      registrar.configure(parameters.registration.view());
       fuser_->configure(parameters);
+      registrar_ = std::move(registrar);
       const std::scoped_lock lock(statistics_mutex_);
       if (method != fuser_->parameters().method) parts_.clear();
       describe();
@@ -120,10 +126,7 @@ class TensorStreamFuser : public StreamFuser {
       std::vector<at::Tensor> pictures = {read(sources[0])};
       for (std::size_t i = 1; i < count; ++i) {
         check_image(sources[i], "infrared");
-        const Placement placement =
-            place(sources[i].width, sources[i].height, sources[i].pixel_aspect, sources[0].width,
-                  sources[0].height, sources[0].pixel_aspect, fuser_->parameters().infrared_fit);
-        pictures.push_back(fit_to(read(sources[i]), pictures[0], placement));
+        pictures.push_back(placed(i, read(sources[i]), pictures[0], sources));
       }
       const at::Tensor stacked = at::cat(pictures);
       const double read_ms = stage.lap();
@@ -168,6 +171,15 @@ class TensorStreamFuser : public StreamFuser {
     if (!fuser_) throw Error(ErrorCode::internal, "load() has not succeeded");
   }
 
+  /// Picture `i`, as a tensor, on the visible picture's grid.
+  at::Tensor placed(std::size_t i, const at::Tensor& picture, const at::Tensor& visible,
+                    const Image* sources) {
+    if (registrar_.registers()) return registrar_.apply(i, picture, visible);
+    return fit_to(picture, visible,
+                  place(sources[i].width, sources[i].height, sources[i].pixel_aspect, sources[0].width,
+                        sources[0].height, sources[0].pixel_aspect, fuser_->parameters().infrared_fit));
+  }
+
   static void check_same_layout(const Image& a, const Image& b) {
     bool same = a.width == b.width && a.height == b.height && a.is_rgb == b.is_rgb &&
                 a.components == b.components && a.planes == b.planes;
@@ -193,6 +205,7 @@ class TensorStreamFuser : public StreamFuser {
   }
 
   std::optional<Fuser> fuser_;
+  Registrar registrar_{""};
   mutable std::mutex statistics_mutex_;  // statistics() may come from another thread than fuse()
   Statistics description_;               // device, precision and model
   std::uint64_t frames_ = 0, evaluations_ = 0;

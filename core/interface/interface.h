@@ -12,7 +12,7 @@
 namespace digfusion {
 
 /// Raised with every change of a type or a virtual function below.
-inline constexpr std::uint32_t abi_version = 5;
+inline constexpr std::uint32_t abi_version = 6;
 
 enum class ErrorCode : int {
   none = 0,

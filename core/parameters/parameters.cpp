@@ -281,6 +281,12 @@ constexpr ParameterSpec table[] = {
     row<&P::infrared_fit>("infrared-fit", "Infrared fit",
                           "How an infrared picture of another aspect ratio meets the visible one", playing,
                           fits),
+    row<&P::registration>(
+        "registration", "Registration",
+        "Where the infrared picture lies on the visible one, in the place of infrared-fit: a JSON file as "
+        "digfusion calibrate writes it, or 6 (affine) or 9 (homography) numbers with commas between that "
+        "take an infrared pixel to a visible one, row by row; empty for none",
+        playing),
 };
 
 struct Setting {

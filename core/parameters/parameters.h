@@ -120,6 +120,8 @@ struct Parameters {
   double contrast = 1.0;
 
   InfraredFit infrared_fit = InfraredFit::contain;
+  Path
+      registration;  ///< 6 or 9 numbers or a JSON file (core/image/registration.h); empty: infrared_fit alone
 
   bool operator==(const Parameters&) const = default;
 };

@@ -150,6 +150,32 @@ TEST_F(Interface, TakesAnInfraredPictureOfAnotherSizeAndDepth) {
   expect_failure(fuser->fuse(sources, 2, output.image), ErrorCode::invalid_argument, "infrared-fit=cover");
 }
 
+TEST_F(Interface, RegistersTheInfraredPicture) {
+  ASSERT_FALSE(set(parameters, "steadiness", "0"));
+  ASSERT_TRUE(fuser->load(parameters, nullptr, nullptr).ok());
+  ASSERT_TRUE(fuse(*fuser).ok());
+  const std::vector<std::uint8_t> plain = output.bytes();
+  const auto fused_by = [&](const char* registration) {
+    EXPECT_FALSE(set(parameters, "registration", registration));
+    EXPECT_TRUE(fuser->configure(parameters).ok());
+    fuser->reset();
+    EXPECT_TRUE(fuse(*fuser).ok());
+    return output.bytes();
+  };
+  EXPECT_EQ(fused_by("1,0,0,0,1,0"), plain);
+  const std::vector<std::uint8_t> moved = fused_by("1,0,3,0,1,2");
+  EXPECT_NE(moved, plain);
+  ASSERT_FALSE(set(parameters, "registration", "missing.json"));
+  expect_failure(fuser->configure(parameters), ErrorCode::invalid_argument,
+                 "\"missing.json\": can't be read");
+  fuser->reset();
+  ASSERT_TRUE(fuse(*fuser).ok());
+  EXPECT_EQ(output.bytes(), moved);  // the former one stays
+  expect_failure(make_fuser()->load(parameters, nullptr, nullptr), ErrorCode::invalid_argument,
+                 "missing.json");
+  EXPECT_EQ(fused_by(""), plain);
+}
+
 TEST_F(Interface, AMissingModelIsAnError) {
   parameters.student = Path((folder.path / "missing.safetensors").string());
   expect_failure(fuser->load(parameters, nullptr, nullptr), ErrorCode::model, "missing.safetensors");
