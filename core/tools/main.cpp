@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
   digfusion::add_bench_command(app, exit_code);
   digfusion::add_verify_command(app, exit_code);
   digfusion::add_convert_command(app, exit_code);
+  digfusion::add_calibrate_command(app, exit_code);
   app.footer("Exit codes: 0 done, 1 failed, 2 the command line can't be understood.");
   try {
     app.parse(argc, argv);

@@ -91,6 +91,15 @@ TEST(Pipeline, ElementAndProgramGiveTheSameBytes) {
   }
 }
 
+TEST(Pipeline, RegistersAlikeInElementAndProgram) {
+  const cv::Mat visible = scene(1, CV_8UC1), infrared = scene(2, CV_8UC1);
+  const std::string numbers = "0.9,0.05,12,-0.05,0.9,6,0.0002,0,1";
+  const cv::Mat element = fused_by_element(visible, infrared, "GRAY8", "registration=" + numbers);
+  EXPECT_EQ(cv::norm(element, fused_by_program(visible, infrared, {"--registration", numbers}), cv::NORM_INF),
+            0);
+  EXPECT_GT(cv::norm(element, fused_by_program(visible, infrared, {}), cv::NORM_INF), 20);
+}
+
 TEST(Pipeline, PaperPresetSamplesAlikeInElementAndProgram) {
   const cv::Mat visible = scene(1, CV_8UC1), infrared = scene(2, CV_8UC1);
   const cv::Mat element = fused_by_element(visible, infrared, "GRAY8", "preset=paper seed=7");
