@@ -23,8 +23,6 @@ constexpr int fewest_parts = 6;
 constexpr double least_agreeing = .5;
 constexpr int coarsest = 120, finest = 800;  // longest sides of the grids
 
-cv::Matx33d scaling(double x, double y) { return {x, 0, .5 * x - .5, 0, y, .5 * y - .5, 0, 0, 1}; }
-
 /// To coordinates whose zero is the picture's centre and whose unit is half its width.
 cv::Matx33d to_unit(cv::Size size) {
   const double half = size.width / 2.;
@@ -147,7 +145,7 @@ class Step {
       a.at<double>(i, i) += 1e-6 * trace + 1e-12;
       b.at<double>(i) = right_[i];
     }
-    cv::solve(a, b, p, cv::DECOMP_CHOLESKY);
+    if (!cv::solve(a, b, p, cv::DECOMP_CHOLESKY) || !cv::checkRange(p)) p = cv::Mat::zeros(b.size(), CV_64F);
     double q[8] = {};
     length = 0;
     const double half = size_.width / 2.;
@@ -283,9 +281,11 @@ Alignment align(std::span<const AlignmentPair> pairs) {
   if (pairs.empty()) throw std::runtime_error("there is no pair of pictures to align");
   const cv::Size full = pairs[0].visible.size(), infrared = pairs[0].infrared.size();
   const int side = std::max(full.width, full.height);
-  cv::Matx33d best;
+  const std::vector<AlignmentStart> starts = find_starts(pairs);
+  if (starts.empty()) throw std::runtime_error("the pictures are too small to align");
+  cv::Matx33d best = starts[0].to_visible.inv();
   double best_score = -1;
-  for (const AlignmentStart& start : find_starts(pairs)) {
+  for (const AlignmentStart& start : starts) {
     const double scale = scale_of(start.to_visible, infrared);
     const Level small(pairs, coarsest, scale), middle(pairs, 2 * coarsest, scale);
     cv::Matx33d to_infrared = refine(small, start.to_visible.inv(), 6, 15);

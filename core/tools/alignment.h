@@ -31,7 +31,8 @@ struct Alignment {
 /// correlation, BMVC 2002), then a homography by Gauss-Newton on channels of oriented gradients (Ye et al.,
 /// "Fast and robust matching for multimodal remote sensing image registration", 2019: CFOG), coarse to fine.
 /// The infrared picture may be a quarter to one and a half times as wide as the visible one on its grid,
-/// turned by up to 10 degrees. Throws std::runtime_error for no pairs or pictures without edges.
+/// turned by up to 10 degrees. Throws std::runtime_error for no pairs and for pictures that are too small; of
+/// pictures without edges it isn't sure.
 Alignment align(std::span<const AlignmentPair> pairs);
 
 }  // namespace digfusion::tools

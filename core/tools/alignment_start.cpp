@@ -42,8 +42,6 @@ cv::Mat correlation(const cv::Mat& a, const cv::Mat& b) {
   return parts[0];
 }
 
-cv::Matx33d scaling(double x, double y) { return {x, 0, .5 * x - .5, 0, y, .5 * y - .5, 0, 0, 1}; }
-
 /// Rotates and scales a picture of size `from` about its centre into the middle of one of size `to`.
 cv::Matx33d turned(cv::Size from, cv::Size to, double scale, double degrees) {
   const double c = std::cos(degrees * CV_PI / 180) * scale, s = std::sin(degrees * CV_PI / 180) * scale;
@@ -120,7 +118,7 @@ class Search {
     const cv::Mat usable = area > 0.5 * std::min(whole, double(small_.area()));
     cv::Scalar mean, spread;
     cv::meanStdDev(score, mean, spread, area > 0.2 * std::min(whole, double(small_.area())));
-    score = (score - mean[0]) / spread[0];
+    score = (score - mean[0]) / (spread[0] + 1e-6);  // pictures without edges have none
     double peak = 0;
     cv::Point at;
     cv::minMaxLoc(score, nullptr, &peak, nullptr, &at, usable);
@@ -155,6 +153,8 @@ class Search {
 };
 
 }  // namespace
+
+cv::Matx33d scaling(double x, double y) { return {x, 0, .5 * x - .5, 0, y, .5 * y - .5, 0, 0, 1}; }
 
 std::vector<AlignmentStart> find_starts(std::span<const AlignmentPair> pairs) {
   Search search(pairs);

@@ -16,7 +16,11 @@ struct AlignmentStart {
   double score;  ///< the more the better, of one search
 };
 
-/// The best few, best first, each of another scale, turn or place.
+/// Takes a picture's pixels to those of the same picture x times as wide and y times as high.
+cv::Matx33d scaling(double x, double y);
+
+/// The best few, best first, each of another scale, turn or place. None when the infrared picture is smaller
+/// than the search.
 std::vector<AlignmentStart> find_starts(std::span<const AlignmentPair> pairs);
 
 }  // namespace digfusion::tools

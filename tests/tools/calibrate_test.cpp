@@ -106,6 +106,16 @@ TEST(Align, SaysThatItIsNotSureOfPicturesOfUnlikeThings) {
   EXPECT_NE(align({&pair, 1}).doubt, "");
 }
 
+TEST(Align, IsNotSureOfPicturesWithoutEdges) {
+  const AlignmentPair flat{cv::Mat(120, 160, CV_32F, cv::Scalar(90)),
+                           cv::Mat(90, 120, CV_32F, cv::Scalar(40))};
+  const Alignment found = align({&flat, 1});
+  EXPECT_NE(found.doubt, "");
+  EXPECT_TRUE(cv::checkRange(cv::Mat(found.to_visible)));
+}
+
+TEST(Align, RefusesNothingAtAll) { EXPECT_THROW((void)align({}), std::runtime_error); }
+
 /// Real pairs lie some pixels apart themselves, so what is found of the parted pair is compared with what is
 /// found of the pair as it is.
 double real_error(const AlignmentPair& pair, unsigned seed, bool& sure, double& absolute) {
