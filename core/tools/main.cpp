@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   digfusion::add_rank_command(app, exit_code);
   digfusion::add_reproduce_command(app, exit_code);
   digfusion::add_bench_command(app, exit_code);
+  digfusion::add_selftest_command(app, exit_code);
   digfusion::add_verify_command(app, exit_code);
   digfusion::add_convert_command(app, exit_code);
   digfusion::add_calibrate_command(app, exit_code);

@@ -137,7 +137,9 @@ TEST(RemapTable, FadesInWhereTheInfraredPictureBegins) {
       EXPECT_EQ(value, 1) << x;
     else
       EXPECT_TRUE(value > 0 && value < 1) << x << ": " << value;
-    if (inside > 0 && x != 150) EXPECT_GE(value, row[x < 150 ? x - 1 : x + 1].item<double>());
+    if (inside > 0 && x != 150) {
+      EXPECT_GE(value, row[x < 150 ? x - 1 : x + 1].item<double>());
+    }
   }
   EXPECT_EQ(result[0][0][0][150].item<double>(), 1);  // at the visible picture's own border nothing is faded
 }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// `digfusion selftest`, on the CPU: that it passes here, and that it fails where something is wrong.
+#include "tests/tools/program.h"
+
+namespace digfusion::tools {
+namespace {
+
+class Selftest : public ProgramTest {};
+
+TEST_F(Selftest, PassesOnThisMachine) {
+  const ProcessResult result =
+      digfusion({"selftest", "--device", "cpu", "--precision", "float32", "--frames", "20"});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  for (const char* part : {"cpu, networks in float32", "ok    network denoiser: ", "ok    preset realtime: ",
+                           "ok    preset paper: ", "ok    method bandwise: ", "ok    repetition: ",
+                           "ok    memory: 20 frames", "checks passed"})
+    expect_part(result.out, part);
+  EXPECT_EQ(result.out.find("FAIL"), std::string::npos) << result.out;
+}
+
+TEST_F(Selftest, AMissingModelIsAFailedCheckAndTheOthersRun) {
+  const ProcessResult result = digfusion(
+      {"selftest", "--device", "cpu", "--precision", "float32", "--frames", "1", "--student", at("none")});
+  EXPECT_EQ(result.exit_code, 1);
+  expect_part(result.out, "FAIL  preset realtime: ");
+  expect_part(result.out, at("none"));
+  expect_part(result.out, "ok    preset paper: ");
+}
+
+TEST_F(Selftest, ADeviceThatIsntThereIsAnError) {
+  expect_failure(digfusion({"selftest", "--device", "cuda:99"}), 1, {"cuda:99", "isn't there"});
+}
+
+}  // namespace
+}  // namespace digfusion::tools
