@@ -95,6 +95,8 @@ void check_image(const Image& image, const char* which) {
       image.planes > 4)
     refuse("it has " + std::to_string(image.components) + " components in " + std::to_string(image.planes) +
            " planes");
+  if (image.big_endian && (image.is_rgb || image.components != 1))
+    refuse("only a picture of one component may be big-endian");
   for (int p = 0; p < image.planes; ++p)
     if (!image.plane[p].data) refuse("plane " + std::to_string(p) + " isn't there");
   for (int c = 0; c < image.components; ++c) {

@@ -20,6 +20,7 @@
 #include "core/image/fit.h"
 #include "core/image/luma.h"
 #include "core/image/remap.h"
+#include "core/image/thermal.h"
 #include "core/interface/error.h"
 #include "core/interface/stages.h"
 
@@ -75,6 +76,7 @@ class TensorStreamFuser : public StreamFuser {
       fuser_.emplace(parameters, [&](const std::string& message) {
         if (sink) sink(user, LogLevel::warning, message.c_str());
       });
+      thermal_.clear();
       use_threads(fuser_->parameters().threads);
       const std::scoped_lock lock(statistics_mutex_);
       frames_ = evaluations_ = 0;
@@ -117,16 +119,21 @@ class TensorStreamFuser : public StreamFuser {
                     "fusion needs 2 to 8 pictures, not " + std::to_string(count));
       check_image(sources[0], "visible");
       check_image(output, "output");
+      if (sources[0].big_endian)
+        throw Error(ErrorCode::invalid_argument, "visible picture: its samples are big-endian");
       check_same_layout(sources[0], output);
       use_threads(fuser_->parameters().threads);
       Stopwatch whole, stage;
 
       const bool is_rgb = fuser_->parameters().channels == Channels::rgb;
-      const auto read = [is_rgb](const Image& image) { return is_rgb ? read_rgb(image) : read_luma(image); };
-      std::vector<at::Tensor> pictures = {read(sources[0])};
+      std::vector<at::Tensor> pictures = {is_rgb ? read_rgb(sources[0]) : read_luma(sources[0])};
+      std::vector<ThermalSource> thermal = thermal_;
+      thermal.resize(count - 1);
+      const ThermalSettings settings(fuser_->parameters());
       for (std::size_t i = 1; i < count; ++i) {
         check_image(sources[i], "infrared");
-        pictures.push_back(placed(i, read(sources[i]), pictures[0], sources));
+        const at::Tensor picture = thermal[i - 1].read(sources[i], settings, is_rgb);
+        pictures.push_back(placed(i, picture, pictures[0], sources));
       }
       const at::Tensor stacked = at::cat(pictures);
       const double read_ms = stage.lap();
@@ -136,6 +143,7 @@ class TensorStreamFuser : public StreamFuser {
 
       (is_rgb ? write_rgb : write_fused)(sources[0], fused, output);
       const double write_ms = stage.lap();
+      thermal_ = std::move(thermal);
       const std::scoped_lock lock(statistics_mutex_);
       read_.add(read_ms);
       fuse_.add(fuse_ms);
@@ -149,6 +157,7 @@ class TensorStreamFuser : public StreamFuser {
 
   void reset() noexcept override {
     if (fuser_) fuser_->reset();
+    thermal_.clear();
   }
 
   Statistics statistics() const noexcept override {
@@ -176,7 +185,7 @@ class TensorStreamFuser : public StreamFuser {
                     const Image* sources) {
     if (registrar_.registers()) return registrar_.apply(i, picture, visible);
     return fit_to(picture, visible,
-                  place(sources[i].width, sources[i].height, sources[i].pixel_aspect, sources[0].width,
+                  place(picture.size(3), picture.size(2), sources[i].pixel_aspect, sources[0].width,
                         sources[0].height, sources[0].pixel_aspect, fuser_->parameters().infrared_fit));
   }
 
@@ -206,6 +215,7 @@ class TensorStreamFuser : public StreamFuser {
 
   std::optional<Fuser> fuser_;
   Registrar registrar_{""};
+  std::vector<ThermalSource> thermal_;   // of all sources but the first
   mutable std::mutex statistics_mutex_;  // statistics() may come from another thread than fuse()
   Statistics description_;               // device, precision and model
   std::uint64_t frames_ = 0, evaluations_ = 0;

@@ -12,7 +12,7 @@
 namespace digfusion {
 
 /// Raised with every change of a type or a virtual function below.
-inline constexpr std::uint32_t abi_version = 6;
+inline constexpr std::uint32_t abi_version = 7;
 
 enum class ErrorCode : int {
   none = 0,
@@ -45,7 +45,7 @@ struct Component {
   int plane;
   int offset;        ///< bytes from the row's start to the first sample
   int pixel_stride;  ///< bytes from one sample to the next
-  int depth;         ///< significant bits, 8..16; samples of more than 8 bits are little-endian 16-bit words
+  int depth;         ///< significant bits, 8..16; samples of more than 8 bits are 16-bit words
   int shift;         ///< bits below the significant ones (P010: 6)
   int w_sub, h_sub;  ///< log2 of the horizontal and vertical subsampling
 };
@@ -56,6 +56,7 @@ struct Image {
   bool is_rgb = false;
   Matrix matrix = Matrix::bt601;
   Range range = Range::full;
+  bool big_endian = false;    ///< 16-bit words; else little-endian. Of infrared pictures of one component
   double pixel_aspect = 1.0;  ///< width over height of a pixel
   int components = 0;
   Component component[4] = {};

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <limits>
 
+#include "core/parameters/radiometry.h"
+
 namespace digfusion {
 namespace {
 
@@ -153,6 +155,29 @@ constexpr Choice fits[] = {
     choice(InfraredFit::cover, "cover", "Scaled to cover the visible picture; what juts out is cut off"),
     choice(InfraredFit::stretch, "stretch", "Scaled to the visible picture's size on either axis"),
 };
+constexpr Choice gain_controls[] = {
+    choice(GainControl::percentile, "percentile",
+           "Linear, from the half per cent of the coldest pixels to that of the warmest"),
+    choice(
+        GainControl::plateau, "plateau",
+        "Plateau-equalised histogram: values that many pixels have are spread, up to three times as far as "
+        "linearly"),
+    choice(GainControl::full, "full", "Linear, over all values that the samples can hold"),
+};
+constexpr Choice dead_pixel_choices[] = {
+    choice(DeadPixels::keep, "keep", "As they come"),
+    choice(DeadPixels::correct, "correct",
+           "The median of the neighbours, where a pixel stands out of all of them far in one picture or "
+           "plainly in several"),
+};
+constexpr Choice polarities[] = {
+    choice(Polarity::white_hot, "white-hot", "What is warm is bright"),
+    choice(Polarity::black_hot, "black-hot", "What is warm is dark: the picture is turned into its negative"),
+    choice(
+        Polarity::automatic, "auto",
+        "As pictures of 8 bits look: small things are mostly warmer than what they stand before, the sky is "
+        "colder than the ground; raw values are white-hot"),
+};
 
 constexpr auto playing = Mutability::playing;
 constexpr auto ready = Mutability::ready;
@@ -271,7 +296,7 @@ constexpr ParameterSpec table[] = {
         playing, 0, 0.99),
     row<&P::adaptation>("adaptation", "Adaptation",
                         "Share of a new frame in the means over time of the numbers by which method=gradient "
-                        "sets brightness and contrast; 1 for each frame by itself",
+                        "and gain-control set brightness and contrast; 1 for each frame by itself",
                         playing, 1e-3, 1),
     row<&P::contrast>(
         "contrast", "Contrast",
@@ -287,6 +312,35 @@ constexpr ParameterSpec table[] = {
         "digfusion calibrate writes it, or 6 (affine) or 9 (homography) numbers with commas between that "
         "take an infrared pixel to a visible one, row by row; empty for none",
         playing),
+    row<&P::gain_control>(
+        "gain-control", "Gain control",
+        "How the values of an infrared picture of one component and more than 8 bits become "
+        "gray; adaptation says how fast it follows",
+        playing, gain_controls),
+    row<&P::thermal_range>(
+        "thermal-range", "Thermal range",
+        "What such a picture's black and white stand for, in the place of gain-control: LOW..HIGH in its "
+        "values, or in temperatures by radiometry, such as 10C..40C or 280K..310K; auto for gain-control",
+        playing),
+    row<&P::radiometry>("radiometry", "Radiometry",
+                        "Temperature by an infrared picture's value: SCALE,OFFSET for °C = SCALE·value + "
+                        "OFFSET (kelvin × 100 "
+                        "is the default), or R1,R2,B,F,O for Planck's K = B / ln(R1 / (R2·(value + O)) + F)",
+                        playing),
+    row<&P::crop_top>("crop-top", "Crop top",
+                      "Rows at the infrared picture's upper edge to leave out, telemetry for one", playing, 0,
+                      4096),
+    row<&P::crop_bottom>("crop-bottom", "Crop bottom", "Rows at its lower edge to leave out", playing, 0,
+                         4096),
+    row<&P::crop_left>("crop-left", "Crop left", "Columns at its left edge to leave out", playing, 0, 4096),
+    row<&P::crop_right>("crop-right", "Crop right", "Columns at its right edge to leave out", playing, 0,
+                        4096),
+    row<&P::dead_pixels>("dead-pixels", "Dead pixels",
+                         "What is done about dead pixels of the infrared picture", playing,
+                         dead_pixel_choices),
+    row<&P::polarity>("polarity", "Polarity",
+                      "What the infrared camera shows bright; fusion needs the warm bright", playing,
+                      polarities),
 };
 
 struct Setting {
@@ -331,11 +385,19 @@ struct TaskSetting {
 };
 // Found on multi-focus and multi-exposure pictures: docs/algorithm.md.
 constexpr TaskSetting task_settings[] = {
-    {Task::focus, "method", "amortised"},    {Task::focus, "band-weights", "joint"},
-    {Task::focus, "smoothing", "8"},         {Task::focus, "sharpness", "16"},
-    {Task::exposure, "method", "amortised"}, {Task::exposure, "base", "average"},
-    {Task::exposure, "smoothing", "4"},      {Task::exposure, "contrast", "1.5"},
+    {Task::focus, "method", "amortised"},
+    {Task::focus, "band-weights", "joint"},
+    {Task::focus, "smoothing", "8"},
+    {Task::focus, "sharpness", "16"},
+    {Task::exposure, "method", "amortised"},
+    {Task::exposure, "base", "average"},
+    {Task::exposure, "smoothing", "4"},
+    {Task::exposure, "contrast", "1.5"},
     {Task::medical, "method", "amortised"},
+    // Their 16-bit pictures aren't a thermal camera's.
+    {Task::focus, "gain-control", "full"},
+    {Task::exposure, "gain-control", "full"},
+    {Task::medical, "gain-control", "full"},
 };
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
@@ -381,6 +443,12 @@ std::optional<std::string> check(const ParameterSpec& spec, const Value& value) 
   } else if (std::string_view(spec.name) == "noise") {
     const auto noise = parse_noise(std::get<std::string>(value));
     if (const auto* message = std::get_if<std::string>(&noise)) return *message;
+  } else if (std::string_view(spec.name) == "thermal-range") {
+    const auto range = parse_thermal_range(std::get<std::string>(value));
+    if (const auto* message = std::get_if<std::string>(&range)) return *message;
+  } else if (std::string_view(spec.name) == "radiometry") {
+    const auto radiometry = parse_radiometry(std::get<std::string>(value));
+    if (const auto* message = std::get_if<std::string>(&radiometry)) return *message;
   }
   return {};
 }

@@ -44,6 +44,12 @@ enum class Channels : int { luma, rgb };
 enum class Precision : int { automatic, float32, bfloat16, float16 };
 /// How an infrared picture of another aspect ratio meets the visible one.
 enum class InfraredFit : int { contain, cover, stretch };
+/// How the raw values of a thermal camera become gray (core/image/thermal.h).
+enum class GainControl : int { percentile, plateau, full };
+/// What is done about pixels that always tell the same.
+enum class DeadPixels : int { keep, correct };
+/// Whether what is warm is bright or dark in the infrared picture as it comes.
+enum class Polarity : int { white_hot, black_hot, automatic };
 /// Several parameters at once.
 enum class Preset : int { realtime, balanced, quality, paper };
 /// What the pictures are.
@@ -72,6 +78,7 @@ class Text {
 };
 
 using Path = Text<4096>;
+using Line = Text<256>;
 using Word = Text<64>;
 
 /// Plain bytes; the initialisers are the project's only record of its defaults.
@@ -122,6 +129,13 @@ struct Parameters {
   InfraredFit infrared_fit = InfraredFit::contain;
   Path
       registration;  ///< 6 or 9 numbers or a JSON file (core/image/registration.h); empty: infrared_fit alone
+
+  GainControl gain_control = GainControl::percentile;
+  Word thermal_range = Word("auto");  ///< core/parameters/radiometry.h
+  Line radiometry = Line("0.01,-273.15");
+  int crop_top = 0, crop_bottom = 0, crop_left = 0, crop_right = 0;
+  DeadPixels dead_pixels = DeadPixels::keep;
+  Polarity polarity = Polarity::white_hot;
 
   bool operator==(const Parameters&) const = default;
 };

@@ -34,6 +34,10 @@ std::vector<Value> some_values(const ParameterSpec& spec) {
     values.emplace_back("999,1");
   else if (std::string_view(spec.name) == "noise")
     values.emplace_back("20,10.5+4");
+  else if (std::string_view(spec.name) == "thermal-range")
+    values.emplace_back("10C..40C");
+  else if (std::string_view(spec.name) == "radiometry")
+    values.emplace_back("0.04,-273.15");
   else
     values.emplace_back("some text/π");
   return values;

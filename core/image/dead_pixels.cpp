@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/image/dead_pixels.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace digfusion {
+namespace {
+
+constexpr double far_spans = 2, far_steps = 8, plain_spans = 0.5;
+constexpr std::uint8_t dead_score = 10, highest_score = 20;
+
+/// The values around a pixel.
+struct Neighbours {
+  float value[8];
+  int count = 0;
+  float low = HUGE_VALF, high = -HUGE_VALF;
+
+  Neighbours(const float* pixels, std::int64_t width, std::int64_t height, std::int64_t x, std::int64_t y) {
+    for (std::int64_t j = std::max<std::int64_t>(0, y - 1); j <= std::min(height - 1, y + 1); ++j)
+      for (std::int64_t i = std::max<std::int64_t>(0, x - 1); i <= std::min(width - 1, x + 1); ++i) {
+        if (i == x && j == y) continue;
+        const float v = value[count++] = pixels[j * width + i];
+        low = std::min(low, v);
+        high = std::max(high, v);
+      }
+  }
+  float median() {
+    std::nth_element(value, value + count / 2, value + count);
+    return value[count / 2];
+  }
+};
+
+/// What nine tenths of pixels side by side differ by at most, of a few thousand evenly spread ones; but no
+/// less than a 256th of what these pixels span.
+float usual_step(const float* pixels, std::int64_t width, std::int64_t height) {
+  const std::int64_t stride = std::max<std::int64_t>(1, width * height / 4096) | 1;
+  std::vector<float> steps, values;
+  for (std::int64_t at = 0; at + 1 < width * height; at += stride) {
+    if (at % width == width - 1) continue;
+    steps.push_back(std::abs(pixels[at + 1] - pixels[at]));
+    values.push_back(pixels[at]);
+  }
+  // Dead pixels among them are no part of what the scene spans.
+  const auto quantile = [](std::vector<float>& of, double share) {
+    const auto place = of.begin() + std::ptrdiff_t(share * double(of.size() - 1));
+    std::nth_element(of.begin(), place, of.end());
+    return *place;
+  };
+  const float span = quantile(values, 0.99) - quantile(values, 0.01);
+  return std::max(quantile(steps, 0.9), span / 256);
+}
+
+}  // namespace
+
+at::Tensor DeadPixelFilter::correct(const at::Tensor& picture) {
+  const std::int64_t height = picture.size(2), width = picture.size(3);
+  const bool is_first = !before_.defined() || before_.sizes() != picture.sizes();
+  const bool is_repeated = !is_first && at::equal(before_, picture);
+  const at::Tensor score_before = is_first ? at::zeros({height, width}, at::kByte) : score_;
+  const at::Tensor score = is_repeated ? score_before : at::empty({height, width}, at::kByte);
+  at::Tensor corrected = picture.clone();
+  const float* in = picture.const_data_ptr<float>();
+  const std::uint8_t* old = score_before.const_data_ptr<std::uint8_t>();
+  std::uint8_t* now = is_repeated ? nullptr : score.data_ptr<std::uint8_t>();
+  float* out = corrected.data_ptr<float>();
+  const float step = usual_step(in, width, height);
+  at::parallel_for(0, height, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t y = begin; y < end; ++y)
+      for (std::int64_t x = 0; x < width; ++x) {
+        const std::int64_t at = y * width + x;
+        if (x > 0 && x < width - 1 && in[at] >= std::min(in[at - 1], in[at + 1]) &&
+            in[at] <= std::max(in[at - 1], in[at + 1]) && old[at] == 0) {  // most pixels
+          if (now) now[at] = 0;
+          continue;
+        }
+        Neighbours around(in, width, height, x, y);
+        const float excess = std::max(in[at] - around.high, around.low - in[at]);
+        const double span = around.high - around.low;
+        const bool far = excess > far_spans * span && excess > far_steps * step;
+        const bool plain = excess > plain_spans * span && excess > step;
+        if (now)
+          now[at] = static_cast<std::uint8_t>(plain ? std::min<int>(old[at] + 1, highest_score)
+                                                    : std::max(old[at] - 1, 0));
+        if (far || (now ? now : old)[at] >= dead_score) out[at] = around.median();
+      }
+  });
+  before_ = picture;
+  score_ = score;
+  return corrected;
+}
+
+}  // namespace digfusion

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/image/thermal.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <string>
+
+#include "core/image/colour.h"
+#include "core/image/luma.h"
+#include "core/image/samples.h"
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+constexpr int smallest_side = 16;  // what the fusion takes
+
+at::Tensor cropped(const at::Tensor& picture, const ThermalSettings& s) {
+  if (s.crop_top == 0 && s.crop_bottom == 0 && s.crop_left == 0 && s.crop_right == 0) return picture;
+  const std::int64_t width = picture.size(3) - s.crop_left - s.crop_right;
+  const std::int64_t height = picture.size(2) - s.crop_top - s.crop_bottom;
+  if (width < smallest_side || height < smallest_side)
+    throw Error(ErrorCode::invalid_argument,
+                "infrared picture: crop-top, crop-bottom, crop-left and crop-right leave " +
+                    std::to_string(std::max<std::int64_t>(width, 0)) + "×" +
+                    std::to_string(std::max<std::int64_t>(height, 0)) + " of its " +
+                    std::to_string(picture.size(3)) + "×" + std::to_string(picture.size(2)) +
+                    " pixels; leave at least 16×16");
+  return picture.narrow(2, s.crop_top, height).narrow(3, s.crop_left, width).contiguous();
+}
+
+Histogram histogram_of(const at::Tensor& values) {
+  Histogram histogram(raw_values);
+  const float* value = values.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < values.numel(); ++i) ++histogram[static_cast<std::size_t>(value[i])];
+  return histogram;
+}
+
+at::Tensor through(const Curve& curve, const at::Tensor& values) {
+  at::Tensor gray = at::empty_like(values);
+  const float* value = values.const_data_ptr<float>();
+  float* out = gray.data_ptr<float>();
+  at::parallel_for(0, values.numel(), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out[i] = curve[static_cast<std::size_t>(value[i])];
+  });
+  return gray;
+}
+
+/// What read_luma() makes of them.
+at::Tensor over_full_range(const at::Tensor& values, const Image& image) {
+  const Scale scale = scale_of(image.component[0].depth, image.range);
+  const double gain = 2 / (scale.white - scale.black);
+  return values.mul(gain).add_(-1 - scale.black * gain).clamp_(-1, 1);
+}
+
+}  // namespace
+
+ThermalSettings::ThermalSettings(const Parameters& p)
+    : gain_control(p.gain_control),
+      range(std::get<ThermalRange>(parse_thermal_range(p.thermal_range.view()))),
+      radiometry(std::get<Radiometry>(parse_radiometry(p.radiometry.view()))),
+      crop_top(p.crop_top),
+      crop_bottom(p.crop_bottom),
+      crop_left(p.crop_left),
+      crop_right(p.crop_right),
+      dead_pixels(p.dead_pixels),
+      polarity(p.polarity),
+      adaptation(p.adaptation) {}
+
+bool is_raw(const Image& image) {
+  return !image.is_rgb && image.components == 1 && image.component[0].depth > 8;
+}
+
+at::Tensor read_values(const Image& image) {
+  at::Tensor values = at::empty({1, 1, image.height, image.width}, at::kFloat);
+  float* const out = values.data_ptr<float>();
+  const int shift = image.component[0].shift;
+  for_rows(image, [&](std::int64_t y) {
+    float* row = out + y * image.width;
+    with_sample_type(image, [&](auto sample) {
+      const Row<decltype(sample)> samples(image, 0, y);
+      if (!image.big_endian) {
+        for (std::int64_t x = 0; x < image.width; ++x) row[x] = static_cast<float>(samples.get(x));
+        return;
+      }
+      const Plane& plane = image.plane[image.component[0].plane];
+      const std::uint8_t* at = plane.data + y * plane.stride + image.component[0].offset;
+      for (std::int64_t x = 0; x < image.width; ++x, at += image.component[0].pixel_stride)
+        row[x] = static_cast<float>((at[0] << 8 | at[1]) >> shift);
+    });
+  });
+  return values;
+}
+
+at::Tensor ThermalSource::gray(const at::Tensor& values, const Image& image, const ThermalSettings& s) {
+  if (s.range.unit != ThermalRange::Unit::automatic) {
+    gain_ = {};
+    return through(curve_of_range(s), values);
+  }
+  if (s.gain_control == GainControl::full) {
+    gain_ = {};
+    return over_full_range(values, image);
+  }
+  return through(gain_.follow(histogram_of(values), s.gain_control, s.adaptation), values);
+}
+
+const Curve& ThermalSource::curve_of_range(const ThermalSettings& s) {
+  if (!range_ || range_->range != s.range || range_->radiometry != s.radiometry)
+    range_ = std::make_shared<const RangeCurve>(
+        RangeCurve{s.range, s.radiometry, range_curve(s.range, s.radiometry)});
+  return range_->curve;
+}
+
+bool ThermalSource::is_black_hot(const at::Tensor& picture, bool raw, const ThermalSettings& s) {
+  if (s.polarity == Polarity::automatic && !raw)
+    return polarity_.is_black_hot(picture.mean(1, true), s.adaptation);
+  polarity_ = {};
+  return s.polarity == Polarity::black_hot;
+}
+
+at::Tensor ThermalSource::read(const Image& image, const ThermalSettings& s, bool rgb) {
+  const bool raw = is_raw(image);
+  at::Tensor picture = cropped(raw ? read_values(image) : rgb ? read_rgb(image) : read_luma(image), s);
+  if (s.dead_pixels == DeadPixels::correct && picture.size(1) == 1)
+    picture = dead_pixels_.correct(picture);
+  else
+    dead_pixels_ = {};
+  if (raw) picture = gray(picture, image, s);
+  if (is_black_hot(picture, raw, s)) picture = picture.neg();
+  return raw && rgb ? picture.expand({1, 3, -1, -1}).contiguous() : picture;
+}
+
+}  // namespace digfusion

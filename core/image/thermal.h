@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// An infrared camera's pictures as the fusion wants them: without telemetry rows and dead pixels, raw values
+// brought to -1..1 with usable contrast, what is warm bright.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+
+#include "core/image/dead_pixels.h"
+#include "core/image/gain_control.h"
+#include "core/image/polarity.h"
+#include "core/interface/interface.h"
+
+namespace digfusion {
+
+/// What the parameters say of infrared pictures.
+struct ThermalSettings {
+  GainControl gain_control;
+  ThermalRange range;
+  Radiometry radiometry;
+  int crop_top, crop_bottom, crop_left, crop_right;
+  DeadPixels dead_pixels;
+  Polarity polarity;
+  double adaptation;
+
+  /// Of parameters that check() accepts.
+  explicit ThermalSettings(const Parameters& parameters);
+};
+
+/// Whether a picture holds a thermal camera's values, which gain control brings to gray: one component of
+/// more than 8 bits. All others are gray already.
+bool is_raw(const Image& image);
+
+/// The samples of the first component [1,1,H,W] float32 as they are, 0..65535, on the CPU.
+at::Tensor read_values(const Image& image);
+
+/// One infrared source of a stream. A value: a copy has the same past, and neither changes the other's.
+class ThermalSource {
+ public:
+  /// The next picture, which check_image() accepts → [1,C,H,W] float32 on -1..1, C = 3 for `rgb`, H and W
+  /// without what is cropped. Dead pixels are corrected in raw pictures and luma, not in colour.
+  /// Polarity `auto` looks at pictures that are gray already; raw values rise with warmth.
+  /// Error(invalid_argument) when cropping leaves less than 16×16.
+  at::Tensor read(const Image& image, const ThermalSettings& settings, bool rgb);
+
+ private:
+  at::Tensor gray(const at::Tensor& values, const Image& image, const ThermalSettings& settings);
+  const Curve& curve_of_range(const ThermalSettings& settings);
+  bool is_black_hot(const at::Tensor& picture, bool raw, const ThermalSettings& settings);
+
+  struct RangeCurve {
+    ThermalRange range;
+    Radiometry radiometry;
+    Curve curve;
+  };
+
+  GainFollower gain_;
+  std::shared_ptr<const RangeCurve> range_;  // the last one asked for
+  DeadPixelFilter dead_pixels_;
+  PolarityWatch polarity_;
+};
+
+}  // namespace digfusion
