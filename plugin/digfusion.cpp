@@ -63,21 +63,24 @@ GST_ELEMENT_REGISTER_DEFINE(digfusion, "digfusion", GST_RANK_NONE, GST_TYPE_DIGF
 namespace digfusion {
 namespace {
 
-#define DIGFUSION_FORMATS                                                                                   \
-  "video/x-raw, format = (string) { I420, NV12, YV12, Y42B, Y444, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, " \
-  "xBGR, RGBA, BGRA, ARGB, ABGR, GRAY8, GRAY16_LE, P010_10LE, I420_10LE }, framerate = " GST_VIDEO_FPS_RANGE
+#define DIGFUSION_FORMATS                                                                          \
+  "I420, NV12, YV12, Y42B, Y444, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, xBGR, RGBA, BGRA, ARGB, " \
+  "ABGR, GRAY8, GRAY16_LE, P010_10LE, I420_10LE"
 
 // Up to 4096×2160, either way round: what the core takes.
-#define DIGFUSION_CAPS                                                                              \
-  DIGFUSION_FORMATS ", width = (int) [ 16, 4096 ], height = (int) [ 16, 2160 ]; " DIGFUSION_FORMATS \
-                    ", width = (int) [ 16, 2160 ], height = (int) [ 16, 4096 ]"
+#define DIGFUSION_CAPS_OF(formats)                                                                       \
+  "video/x-raw, format = (string) { " formats " }, framerate = " GST_VIDEO_FPS_RANGE                     \
+  ", width = (int) [ 16, 4096 ], height = (int) [ 16, 2160 ]; video/x-raw, format = (string) { " formats \
+  " }, framerate = " GST_VIDEO_FPS_RANGE ", width = (int) [ 16, 2160 ], height = (int) [ 16, 4096 ]"
+#define DIGFUSION_CAPS DIGFUSION_CAPS_OF(DIGFUSION_FORMATS)
 
 // The stream that leads: its pictures give the output's timing, size, format and colours.
 GstStaticPadTemplate visible_template =
     GST_STATIC_PAD_TEMPLATE("visible", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_CAPS));
 // Its luma is fused in. Grey of 8 or 16 bits is what thermal cameras give; any other format does as well.
 GstStaticPadTemplate infrared_template =
-    GST_STATIC_PAD_TEMPLATE("infrared", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_CAPS));
+    GST_STATIC_PAD_TEMPLATE("infrared", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS(DIGFUSION_CAPS_OF(DIGFUSION_FORMATS ", GRAY16_BE")));
 // Always the caps of the visible stream.
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_CAPS));

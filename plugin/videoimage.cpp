@@ -54,6 +54,7 @@ Image as_image(const GstVideoFrame& frame) {
   image.is_rgb = GST_VIDEO_INFO_IS_RGB(&info);
   image.matrix = matrix_of(info);
   image.range = range_of(info);
+  image.big_endian = GST_VIDEO_INFO_COMP_DEPTH(&info, 0) > 8 && !GST_VIDEO_FORMAT_INFO_IS_LE(format);
   if (info.par_n > 0 && info.par_d > 0) image.pixel_aspect = static_cast<double>(info.par_n) / info.par_d;
 
   image.planes = static_cast<int>(GST_VIDEO_INFO_N_PLANES(&info));
