@@ -72,7 +72,7 @@ Told told_of(const std::filesystem::path& folder) {
   return told;
 }
 
-// Pictures of one instant each, all white-hot. docs/cameras-thermal.md has these counts.
+// Pictures of one instant each, all white-hot. docs/cameras.md has these counts.
 TEST(PolarityWatch, TellsMostRealPictures) {
   const char* data = std::getenv("DIGFUSION_TEST_DATA");
   if (!data) GTEST_SKIP() << "DIGFUSION_TEST_DATA isn't set: no real pictures here";
