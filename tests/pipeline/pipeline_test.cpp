@@ -100,6 +100,46 @@ TEST(Pipeline, RegistersAlikeInElementAndProgram) {
   EXPECT_GT(cv::norm(element, fused_by_program(visible, infrared, {}), cv::NORM_INF), 20);
 }
 
+// A camera of 14 bits in 16: its people are warmer than the street, and brighter in the fused picture.
+TEST(Pipeline, RadiometricPicturesAreFusedWithTheWarmBright) {
+  constexpr int width = 320, height = 240, telemetry = 2;
+  const auto pictures_of = [&](const std::string& pad, const std::string& properties) {
+    std::vector<cv::Mat> pictures;
+    const std::string size = ",width=320,framerate=10/1";
+    const std::string visible = " s.visible ! video/x-raw,format=GRAY8,height=240" + size;
+    const std::string infrared = " s.infrared ! video/x-raw,format=GRAY16_LE,height=242" + size;
+    const std::string pipeline =
+        "digtestsrc name=s num-buffers=4 seed=3 infrared-kelvin=true infrared-telemetry-rows=2 "
+        "infrared-dead-pixels=20" +
+        (pad == "fused" ? visible + " ! f.visible" + infrared + " ! f.infrared digfusion name=f " + properties
+         : pad == "infrared" ? visible + " ! fakesink" + infrared
+                             : infrared + " ! fakesink" + visible) +
+        " ! appsink name=out sync=false";
+    run_pipeline(pipeline, [&](GstSample* sample) {
+      cv::Mat picture(pad == "infrared" ? height + telemetry : height, width,
+                      pad == "infrared" ? CV_16U : CV_8U);
+      gst_buffer_extract(gst_sample_get_buffer(sample), 0, picture.data,
+                         picture.total() * picture.elemSize());
+      pictures.push_back(picture);
+    });
+    return pictures;
+  };
+  const cv::Mat kelvin = pictures_of("infrared", "").back().rowRange(0, height);
+  const cv::Mat visible = pictures_of("visible", "").back();
+  const cv::Mat people = (kelvin > 30000) & (kelvin < 31200), street = kelvin < 29000;  // 26.9 °C, 16.9 °C
+  ASSERT_GT(cv::countNonZero(people), 50);
+  ASSERT_GT(cv::countNonZero(street), width * height / 4);
+  const auto contrast = [&](const cv::Mat& picture) {
+    return cv::mean(picture, people)[0] - cv::mean(picture, street)[0];
+  };
+  for (const char* properties : {"", "gain-control=plateau", "thermal-range=5C..40C"}) {
+    const cv::Mat fused =
+        pictures_of("fused", std::string(properties) + " crop-bottom=2 dead-pixels=correct").back();
+    EXPECT_GT(contrast(fused), contrast(visible) + 15) << properties;
+    EXPECT_GT(contrast(fused), 15) << properties;
+  }
+}
+
 TEST(Pipeline, PaperPresetSamplesAlikeInElementAndProgram) {
   const cv::Mat visible = scene(1, CV_8UC1), infrared = scene(2, CV_8UC1);
   const cv::Mat element = fused_by_element(visible, infrared, "GRAY8", "preset=paper seed=7");

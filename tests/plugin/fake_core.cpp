@@ -38,7 +38,8 @@ std::uint8_t* sample_at(const Image& image, const Component& c, int x, int y) {
 int read(const Image& image, const Component& c, int x, int y) {
   const std::uint8_t* at = sample_at(image, c, x, y);
   if (c.depth == 8) return *at;
-  return ((at[0] | at[1] << 8) >> c.shift) >> (c.depth - 8);
+  const int word = image.big_endian ? at[0] << 8 | at[1] : at[0] | at[1] << 8;
+  return (word >> c.shift) >> (c.depth - 8);
 }
 
 void write(const Image& image, const Component& c, int x, int y, int value) {

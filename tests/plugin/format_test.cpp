@@ -43,6 +43,19 @@ TEST(Sizes, InfraredOfAnotherSizeIsFused) {
   }
 }
 
+TEST(BigEndian, IsTakenOfTheInfraredCameraAlone) {
+  Rig rig;
+  rig.set_caps(caps_text("I420", 64, 48), caps_text("GRAY16_BE", 32, 24));
+  rig.push_visible({40, 0, 40 * ms});
+  rig.push_infrared({90, 0, 40 * ms});
+  EXPECT_EQ(rig.pull().infrared, 90);
+  GstPad* pad = gst_element_get_static_pad(rig.element, "visible");
+  GstCaps* caps = gst_caps_from_string(caps_text("GRAY16_BE", 64, 48).c_str());
+  EXPECT_FALSE(gst_pad_query_accept_caps(pad, caps));
+  gst_caps_unref(caps);
+  gst_object_unref(pad);
+}
+
 TEST(Negotiation, TheOutputHasTheVisibleCaps) {
   Rig rig;
   const std::string visible =

@@ -66,8 +66,9 @@ GstBuffer* make_buffer(const std::string& caps_string, const Picture& picture) {
       for (gint x = 0; x < GST_VIDEO_FRAME_COMP_WIDTH(&frame, c); ++x) {
         auto* at = static_cast<guint8*>(GST_VIDEO_FRAME_COMP_DATA(&frame, c)) +
                    y * GST_VIDEO_FRAME_COMP_STRIDE(&frame, c) + x * GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, c);
-        at[0] = static_cast<guint8>(value);
-        if (depth > 8) at[1] = static_cast<guint8>(value >> 8);
+        const bool big_endian = depth > 8 && !GST_VIDEO_FORMAT_INFO_IS_LE(info.finfo);
+        at[big_endian ? 1 : 0] = static_cast<guint8>(value);
+        if (depth > 8) at[big_endian ? 0 : 1] = static_cast<guint8>(value >> 8);
       }
   }
   gst_video_frame_unmap(&frame);

@@ -31,7 +31,7 @@ TEST_F(Fuse, GivesBackAPictureFusedWithItselfInEveryDepthAndColour) {
   for (const int type : {CV_8UC1, CV_8UC3, CV_8UC4, CV_16UC1, CV_16UC3, CV_16UC4}) {
     const cv::Mat original = picture(type, type);
     const std::string file = write("same.png", original);
-    const cv::Mat fused = fuse(file, file, "fused.png", {"--method", "amortised"});
+    const cv::Mat fused = fuse(file, file, "fused.png", {"--method", "amortised", "--gain-control", "full"});
     ASSERT_EQ(fused.type(), original.type());
     EXPECT_LE(cv::norm(fused, original, cv::NORM_INF), CV_MAT_DEPTH(type) == CV_16U ? 1 : 0) << type;
   }
@@ -68,6 +68,20 @@ TEST_F(Fuse, FitsAnInfraredPictureOfAnotherSizeAndDepth) {
   const cv::Mat fused = fuse(visible, write("i.tiff", picture(2, CV_16UC1, {33, 80})), "fused.bmp");
   EXPECT_EQ(fused.size(), cv::Size(50, 37));
   EXPECT_EQ(fused.type(), CV_8UC1);
+}
+
+TEST_F(Fuse, BringsTheRawPictureOfAThermalCameraToGray) {
+  const std::string visible = write("v.png", picture(1));
+  const cv::Mat gray = picture(2);
+  cv::Mat raw;
+  gray.convertTo(raw, CV_16U, 4, 29000);
+  const std::string eight = write("i.png", gray), sixteen = write("i16.png", raw);
+  const cv::Mat wanted = fuse(visible, eight, "wanted.png");
+  const cv::Mat by_range = fuse(visible, sixteen, "range.png", {"--thermal-range", "29000..30020"});
+  EXPECT_LE(cv::norm(by_range, wanted, cv::NORM_INF), 1);  // a rounding
+  const cv::Mat stretched = fuse(visible, sixteen, "stretched.png");
+  const cv::Mat flat = fuse(visible, sixteen, "flat.png", {"--gain-control", "full"});
+  EXPECT_GT(cv::norm(stretched, flat, cv::NORM_L1) / double(gray.total()), 4);
 }
 
 TEST_F(Fuse, FusesFoldersByStemAndWritesPngForJpeg) {
