@@ -146,14 +146,16 @@ void add_info_command(CLI::App& app, int& exit_code) {
                                          "What is in a model file: architecture, parameters, cost, how it "
                                          "was trained; nothing in it is executed");
   auto options = std::make_shared<Options>();
-  command->add_option("MODEL", options->files, "Model files of any format; none: both embedded models");
+  command->add_option("MODEL", options->files, "Model files of any format; none: the embedded ones");
   command->add_option("--config", options->config,
                       "JSON of create_model's arguments for a guided-diffusion checkpoint");
   command->add_flag("--json", options->json, "As JSON: an array with an object for each model");
   command->callback([options, &exit_code] {
     std::vector<std::string> files = options->files;
-    if (files.empty()) files = {embedded_model("denoiser"), embedded_model("student"),
-                                    embedded_model("gradient-student")};
+    if (files.empty())
+      for (const char* name :
+           {"denoiser", "student", "gradient-student", "gradient-student-medium", "gradient-student-large"})
+        files.push_back(embedded_model(name));
     Json models = Json::array();
     for (const std::string& file : files) models.push_back(describe(file, options->config));
     std::string text;
