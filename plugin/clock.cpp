@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plugin/clock.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace digfusion {
@@ -55,20 +54,9 @@ std::optional<double> RateEstimate::ppm() const {
   return 1e6 * late / (1 - late);
 }
 
-void OffsetEstimate::add(std::int64_t difference) {
-  if (recent_.size() < capacity)
-    recent_.push_back(difference);
-  else
-    recent_[next_] = difference;
-  next_ = (next_ + 1) % capacity;
-}
-
 std::optional<std::int64_t> OffsetEstimate::median() const {
-  if (recent_.empty()) return {};
-  std::vector<std::int64_t> sorted = recent_;
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  return *middle;
+  if (recent_.size() == 0) return {};
+  return recent_.ranked(recent_.size() / 2);
 }
 
 }  // namespace digfusion

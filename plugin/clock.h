@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <vector>
+
+#include "plugin/recent.h"
 
 namespace digfusion {
 
@@ -38,14 +39,12 @@ class RateEstimate {
 /// The median of the last differences.
 class OffsetEstimate {
  public:
-  void add(std::int64_t difference);
+  void add(std::int64_t difference) { recent_.add(difference); }
   void restart() { *this = {}; }
   std::optional<std::int64_t> median() const;
 
  private:
-  static constexpr std::size_t capacity = 255;
-  std::vector<std::int64_t> recent_;
-  std::size_t next_ = 0;
+  RecentValues<255> recent_;
 };
 
 }  // namespace digfusion

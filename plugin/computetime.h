@@ -4,7 +4,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include "plugin/recent.h"
 
 namespace digfusion {
 
@@ -20,8 +21,7 @@ class ComputeTime {
   void restart() { *this = {}; }
 
  private:
-  std::vector<std::int64_t> recent_;
-  std::size_t next_ = 0;
+  RecentValues<64> recent_;
   std::int64_t promised_ = 0;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // `digfusion bench`: where a frame's time goes.
-#include <charconv>
 #include <cstdio>
 #include <memory>
 
@@ -12,6 +11,7 @@
 #include "core/tools/console.h"
 #include "core/tools/output_file.h"
 #include "core/tools/parameter_options.h"
+#include "core/tools/size_text.h"
 
 namespace digfusion {
 namespace {
@@ -26,26 +26,17 @@ struct Options {
   tools::ParameterOptions fusion;
 };
 
-struct Size {
-  int width = 0, height = 0;
-};
-
-Size parse_size(const std::string& text) {
-  Size size;
-  const char* end = text.data() + text.size();
-  const auto [cross, width_error] = std::from_chars(text.data(), end, size.width);
-  if (width_error == std::errc() && cross != end && *cross == 'x') {
-    const auto [stop, height_error] = std::from_chars(cross + 1, end, size.height);
-    const auto within = [](int side) { return side >= 16 && side <= 4096; };
-    if (height_error == std::errc() && stop == end && within(size.width) && within(size.height)) return size;
-  }
+tools::SizeText parse_size(const std::string& text) {
+  const auto within = [](int side) { return side >= 16 && side <= 4096; };
+  const auto size = tools::parse_size_text(text);
+  if (size && within(size->width) && within(size->height)) return *size;
   throw CLI::ValidationError("--size: \"" + text +
                              "\" is not allowed; give WIDTHxHEIGHT from 16x16 to 4096x4096");
 }
 
 void bench(const Options& options) {
   const Parameters base = options.fusion.parameters();
-  std::vector<Size> sizes;
+  std::vector<tools::SizeText> sizes;
   for (const std::string& text : options.sizes) sizes.push_back(parse_size(text));
   std::vector<Parameters> runs;
   for (const std::string& text : options.runs) runs.push_back(tools::parse_settings(base, text));
@@ -56,7 +47,7 @@ void bench(const Options& options) {
   bool element_wanted = !options.no_element;
   std::vector<tools::BenchResult> results;
   std::vector<tools::PeerResult> peers;
-  for (const Size& size : sizes) {
+  for (const tools::SizeText& size : sizes) {
     std::vector<tools::BenchFrame> frames = tools::bench_frames(size.width, size.height, 4);
     for (std::size_t i = 0; i < runs.size(); ++i) {
       tools::BenchResult& result = results.emplace_back();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <charconv>
 #include <memory>
 #include <string>
 
 #include "core/tools/calibrate.h"
 #include "core/tools/commands.h"
+#include "core/tools/size_text.h"
 
 namespace digfusion {
 namespace {
@@ -16,15 +16,9 @@ struct Options {
 
 /// "9x6".
 cv::Size parse_corners(const std::string& text) {
-  cv::Size size;
-  const char* end = text.data() + text.size();
-  const auto [cross, error] = std::from_chars(text.data(), end, size.width);
-  if (error == std::errc() && cross != end && *cross == 'x') {
-    const auto [stop, second] = std::from_chars(cross + 1, end, size.height);
-    if (second == std::errc() && stop == end && size.width > 2 && size.height > 2 && size.width < 100 &&
-        size.height < 100)
-      return size;
-  }
+  const auto within = [](int corners) { return corners > 2 && corners < 100; };
+  const auto size = tools::parse_size_text(text);
+  if (size && within(size->width) && within(size->height)) return {size->width, size->height};
   throw CLI::ValidationError("--checkerboard: \"" + text +
                              "\" is not allowed; give the numbers of inner corners, 3 to 99, as 9x6");
 }
