@@ -79,16 +79,19 @@ TEST_F(Commands, InfoShowsTheEmbeddedModels) {
   for (const char* part :
        {"denoiser.safetensors", "student.safetensors", "U-Net: 32, 64, 96 channels", "multiply-adds",
         "G for 640x480", "timesteps       [500,200,60,15]", "gradient-student.safetensors",
+        "gradient-student-medium.safetensors", "gradient-student-large.safetensors",
         "timesteps       [200,60,15]", "file size", "training", "steps"})
     expect_part(text.out, part);
 
   const ProcessResult result = digfusion({"info", "--json"});
   expect_success(result);
   const Json models = Json::parse(result.out);
-  ASSERT_EQ(models.size(), 3u);
+  ASSERT_EQ(models.size(), 5u);
   EXPECT_EQ(models[0]["kind"], "denoiser");
   EXPECT_EQ(models[1]["kind"], "student");
-  EXPECT_EQ(models[2]["kind"], "gradient-student");
+  for (const int size : {2, 3, 4}) EXPECT_EQ(models[size]["kind"], "gradient-student");
+  EXPECT_LT(models[2]["parameters"], models[3]["parameters"]);
+  EXPECT_LT(models[3]["parameters"], models[4]["parameters"]);
   for (const Json& model : models) {
     const std::string file = model["file"];
     EXPECT_EQ(model["bytes"], fs::file_size(file));
