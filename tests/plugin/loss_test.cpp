@@ -195,7 +195,9 @@ Result visible_pauses(const std::string& properties) {
   while (GstMessage* message = gst_bus_pop(p.bus)) {
     if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT)
       result.elements.push_back(gst_structure_get_name(gst_message_get_structure(message)));
-    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) result.error = text_of(message);
+    // The element's own; that the sources couldn't push on comes after it, or doesn't.
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && result.error.empty())
+      result.error = text_of(message);
     gst_message_unref(message);
   }
   return result;
