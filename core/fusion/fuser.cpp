@@ -36,7 +36,8 @@ Fuser::Fuser(const Parameters& parameters, const std::function<void(const std::s
 
 void Fuser::configure(const Parameters& parameters) {
   const Parameters next = merged(parameters_, checked(parameters));
-  if (std::string model = model_in_use(next); next.method != parameters_.method || model != model_) {
+  if (std::string model = model_in_use(next);
+      next.method != parameters_.method || next.evidence != parameters_.evidence || model != model_) {
     auto method = make_method(next, choice_.device, choice_.network);
     model_ = std::move(model);
     method_ = std::move(method);

@@ -160,6 +160,8 @@ class TensorStreamFuser : public StreamFuser {
     thermal_.clear();
   }
 
+  FrameReport report() const noexcept override { return report_; }
+
   Statistics statistics() const noexcept override {
     Statistics s;
     (void)guarded([&] {
@@ -215,7 +217,8 @@ class TensorStreamFuser : public StreamFuser {
 
   std::optional<Fuser> fuser_;
   Registrar registrar_{""};
-  std::vector<ThermalSource> thermal_;   // of all sources but the first
+  std::vector<ThermalSource> thermal_;  // of all sources but the first
+  FrameReport report_;
   mutable std::mutex statistics_mutex_;  // statistics() may come from another thread than fuse()
   Statistics description_;               // device, precision and model
   std::uint64_t frames_ = 0, evaluations_ = 0;

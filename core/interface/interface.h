@@ -12,7 +12,7 @@
 namespace digfusion {
 
 /// Raised with every change of a type or a virtual function below.
-inline constexpr std::uint32_t abi_version = 7;
+inline constexpr std::uint32_t abi_version = 8;
 
 enum class ErrorCode : int {
   none = 0,
@@ -50,6 +50,9 @@ struct Component {
   int w_sub, h_sub;  ///< log2 of the horizontal and vertical subsampling
 };
 
+/// Where a picture's samples are.
+enum class Memory : int { host, cuda };
+
 /// A picture in somebody else's memory. Components are Y, U, V, A, or R, G, B, A where `is_rgb`.
 struct Image {
   int width = 0, height = 0;  ///< luma samples, 16×16 to 4096×2160 (either way round)
@@ -62,6 +65,8 @@ struct Image {
   Component component[4] = {};
   int planes = 0;
   Plane plane[4] = {};
+  Memory memory = Memory::host;
+  int device = 0;  ///< of Memory::cuda: the CUDA ordinal; everything that wrote there is done
 };
 
 inline constexpr int max_sources = 8;
@@ -85,6 +90,21 @@ struct Statistics {
   char model[4096] = {};    ///< the file in use
 };
 
+inline constexpr double unknown = __builtin_nan("");
+
+/// What fuse() found in its last pictures; numbers that nothing is known of are `unknown`.
+struct FrameReport {
+  int levels = 0;
+  double weight_mean[16] =
+      {};  ///< of each noise level, the most noisy first: the infrared source's mean weight
+  double black_value = unknown, white_value = unknown;      ///< infrared values at both ends of gray
+  double black_celsius = unknown, white_celsius = unknown;  ///< the same by `radiometry`
+  /// What registration-refine adds: how far it moves the picture's centre, in visible pixels, by how many
+  /// degrees it turns it, and how sure it is, 0..1.
+  double refined_x = unknown, refined_y = unknown, refined_degrees = unknown, confidence = unknown;
+  bool camera_moved = false;  ///< further than registration-limit: what was found isn't applied
+};
+
 enum class LogLevel : int { info, warning };
 using LogSink = void (*)(void* user, LogLevel level, const char* message);
 
@@ -106,13 +126,17 @@ class StreamFuser {
 
   /// sources[0] is the visible picture: it gives size, chroma and alpha; the luma of all is fused.
   /// 2 <= count <= max_sources. `output` has the layout (components, planes, size) of sources[0] and shares
-  /// no memory with any source. On failure `output` is unspecified and the stream's state is as before.
+  /// no memory with any source; with mode=side-by-side it is twice as wide. On failure `output` is
+  /// unspecified and the stream's state is as before.
   virtual Status fuse(const Image* sources, std::size_t count, const Image& output) noexcept = 0;
 
   /// Forgets the stream's past (seek, flush, discontinuity); keeps the models and the statistics.
   virtual void reset() noexcept = 0;
 
   virtual Statistics statistics() const noexcept = 0;
+
+  /// Of the last frame. For the thread that calls fuse().
+  virtual FrameReport report() const noexcept = 0;
 };
 
 }  // namespace digfusion

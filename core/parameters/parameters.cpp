@@ -71,6 +71,8 @@ constexpr Choice presets[] = {
     choice(Preset::quality, "quality", "The large student: the cleanest pictures of noisy sources"),
     choice(Preset::paper, "paper",
            "The paper's sampling: DDPM, 25 non-uniform steps, information gain every 10 steps"),
+    choice(Preset::minimal, "minimal",
+           "No network: gradient energy alone, for machines and moments that have no time for one"),
 };
 constexpr Choice methods[] = {
     choice(Method::guided, "guided", "Reverse diffusion guided by information gain: the paper's method"),
@@ -178,6 +180,38 @@ constexpr Choice polarities[] = {
         "As pictures of 8 bits look: small things are mostly warmer than what they stand before, the sky is "
         "colder than the ground; raw values are white-hot"),
 };
+constexpr Choice refinements[] = {
+    choice(Refinement::off, "off", "As infrared-fit or registration say"),
+    choice(Refinement::translation, "translation", "Shifted"),
+    choice(Refinement::affine, "affine", "Shifted, then turned, scaled and sheared"),
+};
+constexpr Choice views[] = {
+    choice(View::fused, "fused", "The fused picture"),
+    choice(View::visible, "visible", "The visible picture as it comes"),
+    choice(View::infrared, "infrared",
+           "The infrared picture as it is fused, in its place on the visible one"),
+    choice(
+        View::gain, "gain",
+        "Where the fused picture comes from, by information gain: bright from infrared, dark from visible"),
+    choice(View::split, "split", "Two pictures, one on either side of split-position"),
+    choice(View::checker, "checker", "Two pictures in turn on the squares of a chessboard"),
+    choice(View::side_by_side, "side-by-side", "Two pictures beside each other, twice as wide"),
+    choice(View::picture_in_picture, "picture-in-picture",
+           "The second picture, a third as wide and high, in the upper right corner of the first"),
+};
+constexpr Choice comparisons[] = {
+    choice(Compare::visible_infrared, "visible-infrared", "Visible and infrared"),
+    choice(Compare::visible_fused, "visible-fused", "Visible and fused"),
+    choice(Compare::infrared_fused, "infrared-fused", "Infrared and fused"),
+};
+constexpr Choice palettes[] = {
+    choice(Palette::none, "none", "None: the visible picture's own colours"),
+    choice(Palette::iron, "iron", "Iron bow: black, violet, red, orange, yellow, white"),
+    choice(Palette::lava, "lava", "Black, red, yellow, white"),
+    choice(Palette::rainbow, "rainbow", "Blue, green, yellow, red"),
+    choice(Palette::turbo, "turbo", "A rainbow of even steps"),
+    choice(Palette::arctic, "arctic", "Blue, gray, orange"),
+};
 
 constexpr auto playing = Mutability::playing;
 constexpr auto ready = Mutability::ready;
@@ -206,6 +240,14 @@ constexpr ParameterSpec table[] = {
                     "Where to compute: auto (CUDA where it works, else the CPU), cpu, cuda or cuda:N", ready),
     row<&P::precision>("precision", "Precision", "Number format of the networks", ready, precisions),
     row<&P::threads>("threads", "Threads", "CPU threads for one frame; 0 for one each core", ready, 0, 256),
+    row<&P::batch_streams>(
+        "batch-streams", "Streams of a batch",
+        "Of how many streams of this process (method=gradient, evidence=student, one size and settings) "
+        "pictures are evaluated together, which a GPU does faster than one by one; 1 for each by itself",
+        ready, 1, 64),
+    row<&P::batch_wait>("batch-wait", "Wait for a batch",
+                        "How many milliseconds a picture waits at most for those of the other streams", ready,
+                        0, 1000),
     row<&P::seed>("seed", "Seed", "Seed of the noise fields; the same seed gives the same picture", playing,
                   0, 9007199254740991.0),
     row<&P::steps>("steps", "Sampling steps", "Reverse diffusion steps of method=guided", playing, 1, 1000),
@@ -217,6 +259,10 @@ constexpr ParameterSpec table[] = {
                       playing, variances),
     row<&P::spacing>("spacing", "Step spacing",
                      "How the steps of method=guided are spread over the noise levels", playing, spacings),
+    row<&P::feature_reuse>("feature-reuse", "Reuse of features",
+                           "For how many steps of method=guided on end the deep layers of the network are "
+                           "evaluated once (DeepCache); 1 for in each step",
+                           playing, 1, 10),
     row<&P::guidance>("guidance", "Guidance", "How strongly a step of method=guided is pulled to the sources",
                       playing, guidances),
     row<&P::guidance_scale>(
@@ -269,7 +315,7 @@ constexpr ParameterSpec table[] = {
                           "without effect",
                           playing, band_weights),
     row<&P::evidence>("evidence", "Evidence",
-                      "What the weights of method=gradient come from, beside gradient energy", ready,
+                      "What the weights of method=gradient come from, beside gradient energy", playing,
                       evidences),
     row<&P::student_size>("student-size", "Student size",
                           "Which of the embedded students evidence=student asks; without effect where a "
@@ -312,6 +358,13 @@ constexpr ParameterSpec table[] = {
         "digfusion calibrate writes it, or 6 (affine) or 9 (homography) numbers with commas between that "
         "take an infrared pixel to a visible one, row by row; empty for none",
         playing),
+    row<&P::registration_refine>("registration-refine", "Refine registration",
+                                 "How the infrared picture's place is followed slowly while it runs, by its "
+                                 "edges and the visible ones",
+                                 playing, refinements),
+    row<&P::registration_limit>(
+        "registration-limit", "Limit of refinement",
+        "How many visible pixels registration-refine may move any point of the picture", playing, 0, 64),
     row<&P::gain_control>(
         "gain-control", "Gain control",
         "How the values of an infrared picture of one component and more than 8 bits become "
@@ -352,6 +405,7 @@ struct Setting {
 constexpr Setting preset_settings[] = {
     {Preset::balanced, "student-size", "medium"},
     {Preset::quality, "student-size", "large"},
+    {Preset::minimal, "evidence", "gradient"},
     {Preset::paper, "method", "guided"},
     {Preset::paper, "sampler", "ddpm"},
     {Preset::paper, "steps", "25"},
@@ -449,6 +503,9 @@ std::optional<std::string> check(const ParameterSpec& spec, const Value& value) 
   } else if (std::string_view(spec.name) == "radiometry") {
     const auto radiometry = parse_radiometry(std::get<std::string>(value));
     if (const auto* message = std::get_if<std::string>(&radiometry)) return *message;
+  } else if (std::string_view(spec.name) == "highlight-above") {
+    const auto threshold = parse_highlight(std::get<std::string>(value));
+    if (const auto* message = std::get_if<std::string>(&threshold)) return *message;
   }
   return {};
 }

@@ -50,8 +50,16 @@ enum class GainControl : int { percentile, plateau, full };
 enum class DeadPixels : int { keep, correct };
 /// Whether what is warm is bright or dark in the infrared picture as it comes.
 enum class Polarity : int { white_hot, black_hot, automatic };
+/// How the infrared picture's place is followed while it runs (core/image/refinement.h).
+enum class Refinement : int { off, translation, affine };
+/// What the output shows (core/image/view.h).
+enum class View : int { fused, visible, infrared, gain, split, checker, side_by_side, picture_in_picture };
+/// The two pictures of the views that show two.
+enum class Compare : int { visible_infrared, visible_fused, infrared_fused };
+/// The colours of what is warm (core/image/palette.h).
+enum class Palette : int { none, iron, lava, rainbow, turbo, arctic };
 /// Several parameters at once.
-enum class Preset : int { realtime, balanced, quality, paper };
+enum class Preset : int { realtime, balanced, quality, paper, minimal };
 /// What the pictures are.
 enum class Task : int { visible_infrared, focus, exposure, medical };
 
@@ -93,6 +101,8 @@ struct Parameters {
   Word device = Word("auto");
   Precision precision = Precision::automatic;
   int threads = 0;  ///< 0: one for each core
+  int batch_streams = 1;
+  double batch_wait = 10;
   std::int64_t seed = 0;
 
   int steps = 25;
@@ -100,6 +110,7 @@ struct Parameters {
   double eta = 0.0;
   Variance variance = Variance::fixed_small;
   Spacing spacing = Spacing::quadratic;
+  int feature_reuse = 1;
   Guidance guidance = Guidance::constant;
   double guidance_scale = 0.5;
   double sensor_noise = 0.1;
@@ -129,6 +140,8 @@ struct Parameters {
   InfraredFit infrared_fit = InfraredFit::contain;
   Path
       registration;  ///< 6 or 9 numbers or a JSON file (core/image/registration.h); empty: infrared_fit alone
+  Refinement registration_refine = Refinement::off;
+  double registration_limit = 16;
 
   GainControl gain_control = GainControl::percentile;
   Word thermal_range = Word("auto");  ///< core/parameters/radiometry.h
@@ -136,6 +149,12 @@ struct Parameters {
   int crop_top = 0, crop_bottom = 0, crop_left = 0, crop_right = 0;
   DeadPixels dead_pixels = DeadPixels::keep;
   Polarity polarity = Polarity::white_hot;
+
+  View mode = View::fused;
+  Compare compare = Compare::visible_infrared;
+  double split_position = 0.5;
+  Palette palette = Palette::none;
+  Word highlight_above = Word("none");  ///< core/parameters/radiometry.h
 
   bool operator==(const Parameters&) const = default;
 };

@@ -95,4 +95,11 @@ std::variant<ThermalRange, std::string> parse_thermal_range(std::string_view tex
                  "as 29000..31000, 10C..40C or 280K..310K");
 }
 
+std::variant<Highlight, std::string> parse_highlight(std::string_view text) {
+  if (text == "none") return Highlight{};
+  if (const auto bound = parse_bound(text))
+    return Highlight{bound->unit ? Highlight::Unit::celsius : Highlight::Unit::raw, bound->value};
+  return refusal("highlight-above", text, "none, a raw value, or a temperature such as 37C or 310K");
+}
+
 }  // namespace digfusion

@@ -41,4 +41,16 @@ struct ThermalRange {
 /// "auto", "LOW..HIGH", "LOWC..HIGHC" or "LOWK..HIGHK" (kept in °C); or a message.
 std::variant<ThermalRange, std::string> parse_thermal_range(std::string_view text);
 
+/// From where on infrared values are highlighted.
+struct Highlight {
+  enum class Unit { none, raw, celsius };
+  Unit unit = Unit::none;
+  double above = 0;  ///< meaningless when none
+
+  bool operator==(const Highlight&) const = default;
+};
+
+/// "none", a raw value, or a temperature: "37C", "310K" (kept in °C); or a message.
+std::variant<Highlight, std::string> parse_highlight(std::string_view text);
+
 }  // namespace digfusion

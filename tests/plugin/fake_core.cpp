@@ -119,6 +119,16 @@ class FakeFuser final : public StreamFuser {
     ++fake_log.resets;
   }
 
+  FrameReport report() const noexcept override {
+    FrameReport report;
+    report.levels = 2;
+    report.weight_mean[0] = 0.25;
+    report.weight_mean[1] = 0.75;
+    report.black_value = 100;
+    report.white_value = 200;
+    return report;
+  }
+
   Statistics statistics() const noexcept override {
     Statistics statistics;
     statistics.frames = frames_;
