@@ -14,6 +14,11 @@
 #define GST_CAT_DEFAULT digfusion_debug
 
 namespace digfusion {
+namespace {
+
+const char* nick_of(Preset preset) { return name_of("preset", static_cast<int>(preset)); }
+
+}  // namespace
 
 GstFlowReturn FusionStream::new_output(GstBuffer* visible, BufferRef& output) {
   GstBufferPool* pool = gst_aggregator_get_buffer_pool(element_);
@@ -51,24 +56,59 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
       gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(visible.get()));
   if (GST_CLOCK_TIME_IS_VALID(time)) gst_object_sync_values(GST_OBJECT(element_), time);
 
-  Status status;
-  if (const auto parameters = settings_.take_changes()) {
-    status = session_.configure(*parameters);
-    if (!status.ok()) {
-      settings_.mark_changed();  // until they are accepted, or set to others
-      return fail(std::move(visible), status);
-    }
-  }
+  Status status = configure_changes();
+  if (!status.ok()) return fail(std::move(visible), status);
   if (GST_BUFFER_IS_DISCONT(visible.get()) && sent_) session_.reset();
   BufferRef output;
   if (const GstFlowReturn flow = new_output(visible.get(), output); flow != GST_FLOW_OK) return flow;
   const gint64 begin = g_get_monotonic_time();
   status = fuse(visible.get(), infrared, output.get());
-  if (compute_time_.add((g_get_monotonic_time() - begin) * 1000)) update_latency();
+  const std::int64_t taken = (g_get_monotonic_time() - begin) * 1000;
+  if (compute_time_.add(taken)) update_latency();
   if (!status.ok()) return fail(std::move(visible), status);
+  keep_pace(taken);
   failures_in_row_ = 0;
   fade_in(output.get(), visible.get(), infrared);
   return send(std::move(output));
+}
+
+Status FusionStream::configure_changes() {
+  if (const auto parameters = settings_.take_changes()) {
+    wanted_ = *parameters;
+    unconfigured_ = true;
+  }
+  const Pace pace = {now_.adaptive && Ladder::holds(wanted_), wanted_.preset, now_.adaptive_floor};
+  if (pace != pace_) {
+    if (pace.climbs) ladder_.restart(pace.wanted, pace.floor);
+    pace_ = pace;
+  }
+  const Preset preset = pace.climbs ? ladder_.preset() : wanted_.preset;
+  if (!unconfigured_ && preset == preset_in_use_) return {};
+  Parameters next = wanted_;
+  if (pace.climbs) (void)set(next, *find_parameter("preset"), std::int64_t{static_cast<int>(preset)});
+  const Status status = session_.configure(next);
+  if (!status.ok() && preset != wanted_.preset) {
+    GST_WARNING_OBJECT(element_, "preset %s can't be had: %s", nick_of(preset), status.message);
+    ladder_.refuse();
+    tell_preset();
+    return configure_changes();
+  }
+  unconfigured_ = !status.ok();  // until they are accepted, or set to others
+  if (status.ok()) preset_in_use_ = preset;
+  return status;
+}
+
+void FusionStream::keep_pace(std::int64_t time) {
+  if (pace_.climbs && is_timed_ && ladder_.computed(time, interval_, g_get_monotonic_time() * 1000))
+    tell_preset();
+}
+
+void FusionStream::tell_preset() {
+  GstStructure* structure =
+      gst_structure_new("digfusion-preset", "preset", G_TYPE_STRING, nick_of(ladder_.preset()), "wanted",
+                        G_TYPE_STRING, nick_of(wanted_.preset), nullptr);
+  GST_INFO_OBJECT(element_, "%" GST_PTR_FORMAT, structure);
+  gst_element_post_message(GST_ELEMENT(element_), gst_message_new_element(GST_OBJECT(element_), structure));
 }
 
 GstFlowReturn FusionStream::fail(BufferRef visible, const Status& status) {

@@ -47,6 +47,10 @@ void FusionStream::start() {
   frames_ = dropped_ = passed_through_ = failures_ = blanked_ = late_ = 0;
   compute_time_.restart();
   losses_.restart();
+  wanted_ = settings_.parameters();
+  preset_in_use_ = wanted_.preset;
+  pace_ = {};
+  unconfigured_ = is_timed_ = false;
 }
 
 void FusionStream::stop() {
@@ -92,12 +96,16 @@ void FusionStream::told_lateness(GstEvent* event) {
 bool FusionStream::is_late(const Slot& visible) {
   {
     const std::lock_guard lock(told_mutex_);
-    if (told_) lateness_.told(told_->time, told_->difference, visible.interval);
+    if (told_) {
+      lateness_.told(told_->time, told_->difference, visible.interval);
+      is_timed_ = true;
+    }
     told_.reset();
   }
+  const GstClockTime latency = gst_aggregator_get_latency(element_);  // none: not live
+  if (GST_CLOCK_TIME_IS_VALID(latency)) is_timed_ = true;
   if (!now_.qos) return false;
   if (lateness_.too_old(visible.time)) return true;
-  const GstClockTime latency = gst_aggregator_get_latency(element_);  // none: not live
   GstClock* clock = GST_CLOCK_TIME_IS_VALID(latency) ? gst_element_get_clock(GST_ELEMENT(element_)) : nullptr;
   if (!clock) return false;
   const GstClockTimeDiff running =
@@ -121,6 +129,7 @@ GstFlowReturn FusionStream::drop_late(const Slot& slot) {
   }
   dropped_before_ = true;
   ++late_;
+  if (pace_.climbs && ladder_.late(slot.interval, g_get_monotonic_time() * 1000)) tell_preset();
   const GstSegment segment = segment_of(visible_.pad);
   const GstClockTime pts = GST_BUFFER_PTS(buffer.get());
   GstMessage* message = gst_message_new_qos(
@@ -224,6 +233,7 @@ StreamCounts FusionStream::counts() const {
   counts.failures = failures_;
   counts.blanked = blanked_;
   counts.late = late_;
+  counts.preset = preset_in_use_;
   counts.infrared_losses = losses_.count(Loss::infrared);
   counts.infrared_freezes = losses_.count(Loss::frozen);
   counts.visible_losses = losses_.count(Loss::visible);
@@ -346,6 +356,7 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     losses_.update(Loss::visible, false, slot.time, now_.visible_loss);
     recover(Loss::visible, now_.visible_loss);
   }
+  interval_ = slot.interval;
   if (is_late(slot)) return drop_late(slot);
   if (!first_visible_) first_visible_ = slot.time;
   Held infrared;

@@ -17,6 +17,7 @@
 #include "plugin/clock.h"
 #include "plugin/computetime.h"
 #include "plugin/frozenwatch.h"
+#include "plugin/ladder.h"
 #include "plugin/lateness.h"
 #include "plugin/losses.h"
 #include "plugin/pairing.h"
@@ -115,6 +116,11 @@ class FusionStream {
   GstFlowReturn visible_ended();
   GstFlowReturn send_gap();
   GstFlowReturn fuse_and_send(BufferRef visible, const Held& infrared);
+  /// Gives the core what was set since the last picture, with the preset that is in time.
+  Status configure_changes();
+  /// Takes up another preset where a picture that took `time` asks for it.
+  void keep_pace(std::int64_t time);
+  void tell_preset();
   Status fuse(GstBuffer* visible, const Held& infrared, GstBuffer* output);
   GstFlowReturn new_output(GstBuffer* visible, BufferRef& output);
   GstFlowReturn fail(BufferRef visible, const Status& status);
@@ -149,6 +155,16 @@ class FusionStream {
   OffsetEstimate offset_;
   ComputeTime compute_time_;
   Lateness lateness_;
+  Ladder ladder_;
+  Parameters wanted_;          ///< as set; the core's may be those of another preset
+  bool unconfigured_ = false;  ///< wanted_ has changed, and the core doesn't know
+  struct Pace {
+    bool climbs = false;  ///< whether ladder_ decides
+    Preset wanted{}, floor{};
+    bool operator==(const Pace&) const = default;
+  } pace_;                       ///< what ladder_ was started with
+  std::int64_t interval_ = 0;    ///< of the visible picture in hand
+  bool is_timed_ = false;        ///< whether pictures can be late: live, or downstream has said so
   bool dropped_before_ = false;  ///< a late picture, since the last one that was sent
 
   struct Told {
@@ -169,6 +185,7 @@ class FusionStream {
 
   std::atomic<bool> forget_{false};
   std::atomic<guint64> frames_{0}, dropped_{0}, passed_through_{0}, failures_{0}, blanked_{0}, late_{0};
+  std::atomic<Preset> preset_in_use_{Preset::realtime};
   std::atomic<double> offset_ms_, drift_ppm_;  ///< NaN: not known
 };
 

@@ -5,6 +5,9 @@
 #include <string>
 #include <type_traits>
 #include <variant>
+#include <vector>
+
+#include "plugin/ladder.h"
 
 namespace digfusion {
 namespace {
@@ -54,6 +57,18 @@ constexpr Choice loss_policies[] = {
 };
 constexpr std::span infrared_loss_policies(loss_policies, std::size(loss_policies) - 1);
 
+/// Of the parameter `preset`, those that are on the ladder.
+std::span<const Choice> rung_choices() {
+  static const std::vector<Choice> choices = [] {
+    std::vector<Choice> result;
+    for (const Preset rung : Ladder::rungs())
+      for (const Choice& choice : find_parameter("preset")->choices)
+        if (choice.value == static_cast<int>(rung)) result.push_back(choice);
+    return result;
+  }();
+  return choices;
+}
+
 constexpr auto readwrite = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
 
 GParamFlags flags_of(const ParameterSpec& spec) {
@@ -89,14 +104,14 @@ GParamSpec* param_spec(const ParameterSpec& spec) {
 
 /// One of the StreamSettings; the type of the member is the type of the property.
 struct OwnRow {
-  std::variant<EosPolicy StreamSettings::*, LossPolicy StreamSettings::*, unsigned StreamSettings::*,
-               std::uint64_t StreamSettings::*, bool StreamSettings::*>
+  std::variant<EosPolicy StreamSettings::*, LossPolicy StreamSettings::*, Preset StreamSettings::*,
+               unsigned StreamSettings::*, std::uint64_t StreamSettings::*, bool StreamSettings::*>
       member;
   const char *name, *nick, *blurb;
   std::span<const Choice> choices = {};
 };
 
-constexpr OwnRow own_rows[] = {
+const OwnRow own_rows[] = {
     {&StreamSettings::eos_policy, "eos-policy", "End of stream", "When the fused stream ends", eos_policies},
     {&StreamSettings::max_failures, "max-failures", "Failures in a row",
      "Visible pictures in a row that can't be fused and are passed through with a warning, before that is an "
@@ -130,6 +145,12 @@ constexpr OwnRow own_rows[] = {
      "Drop visible pictures, with QoS messages, that downstream says come too late, or that in a live "
      "pipeline "
      "wait behind more than the machine can fuse"},
+    {&StreamSettings::adaptive, "adaptive", "Adaptive preset",
+     "Where pictures of a live pipeline, or of one whose sink says so, would come too late, compute with a "
+     "cheaper preset than the one asked for (quality, balanced, realtime, minimal; with the parameters that "
+     "they decide as they have them) until the machine has time again; the message digfusion-preset tells"},
+    {&StreamSettings::adaptive_floor, "adaptive-floor", "Cheapest preset", "How far down adaptive may go",
+     rung_choices()},
 };
 
 /// The property of a row.
@@ -203,7 +224,7 @@ void install_properties(GObjectClass* object_class) {
           "Since the stream's start: frames (pictures sent), dropped (infrared pictures that none was "
           "fused with), passed-through and failures (visible pictures sent unfused, and those of them "
           "that should have been fused), blanked (black pictures sent), late (visible pictures dropped "
-          "because they came too late), infrared-losses and visible-losses "
+          "because they came too late), preset (in use: see adaptive), infrared-losses and visible-losses "
           "(times that a stream got "
           "lost), infrared-freezes (times that it froze), infrared-offset-ms (median of infrared minus "
           "visible time of the last pairs), "
@@ -260,11 +281,12 @@ GstStructure* to_structure(const StreamCounts& counts, const Statistics& statist
   GstStructure* structure = gst_structure_new(
       "digfusion-stats", "frames", G_TYPE_UINT64, counts.frames, "dropped", G_TYPE_UINT64, counts.dropped,
       "passed-through", G_TYPE_UINT64, counts.passed_through, "failures", G_TYPE_UINT64, counts.failures,
-      "blanked", G_TYPE_UINT64, counts.blanked, "late", G_TYPE_UINT64, counts.late, "infrared-losses",
-      G_TYPE_UINT64, counts.infrared_losses, "visible-losses", G_TYPE_UINT64, counts.visible_losses,
-      "infrared-freezes", G_TYPE_UINT64, counts.infrared_freezes, "evaluations", G_TYPE_UINT64,
-      guint64{statistics.evaluations}, "device", G_TYPE_STRING, statistics.device, "precision", G_TYPE_STRING,
-      statistics.precision, "model", G_TYPE_STRING, statistics.model, nullptr);
+      "blanked", G_TYPE_UINT64, counts.blanked, "preset", G_TYPE_STRING,
+      digfusion::name_of("preset", static_cast<int>(counts.preset)), "late", G_TYPE_UINT64, counts.late,
+      "infrared-losses", G_TYPE_UINT64, counts.infrared_losses, "visible-losses", G_TYPE_UINT64,
+      counts.visible_losses, "infrared-freezes", G_TYPE_UINT64, counts.infrared_freezes, "evaluations",
+      G_TYPE_UINT64, guint64{statistics.evaluations}, "device", G_TYPE_STRING, statistics.device, "precision",
+      G_TYPE_STRING, statistics.precision, "model", G_TYPE_STRING, statistics.model, nullptr);
   if (counts.infrared_offset_ms)
     gst_structure_set(structure, "infrared-offset-ms", G_TYPE_DOUBLE, *counts.infrared_offset_ms, nullptr);
   if (counts.infrared_drift_ppm)

@@ -42,6 +42,7 @@ struct StreamCounts {
   guint64 late = 0;                                 ///< visible pictures dropped because they came too late
   guint64 infrared_losses = 0, visible_losses = 0;  ///< how often a stream got lost
   guint64 infrared_freezes = 0;
+  Preset preset = Preset::realtime;          ///< that computes; another than the one set where adaptive
   std::optional<double> infrared_offset_ms;  ///< clock.h
   std::optional<double> infrared_drift_ppm;
 };

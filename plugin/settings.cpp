@@ -28,11 +28,6 @@ std::optional<Parameters> Settings::take_changes() {
   return parameters_;
 }
 
-void Settings::mark_changed() {
-  const std::lock_guard lock(mutex_);
-  changed_ = true;
-}
-
 StreamSettings Settings::stream() const {
   const std::lock_guard lock(mutex_);
   return stream_;

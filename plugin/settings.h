@@ -31,6 +31,8 @@ struct StreamSettings {
   std::uint64_t frozen_infrared_after = 500'000'000;  ///< 0: isn't watched
   unsigned recovery_frames = 10;
   bool qos = true;
+  bool adaptive = true;
+  Preset adaptive_floor = Preset::realtime;
 };
 
 /// Thread-safe. Its lock is a leaf: nothing else is locked, and no signal emitted, while it is held.
@@ -45,8 +47,6 @@ class Settings {
 
   /// The parameters, if any was set since the last call.
   std::optional<Parameters> take_changes();
-  /// Makes the next take_changes() give the parameters again.
-  void mark_changed();
 
   StreamSettings stream() const;
   template <class Member>

@@ -67,6 +67,7 @@ class FakeFuser final : public StreamFuser {
     if (const char* error = std::getenv("DIGFUSION_FAKE_LOAD_ERROR"); error && *error)
       return failure(ErrorCode::model, error);
     fake_log.sharpness = parameters.sharpness;
+    preset_ = parameters.preset;
     return {};
   }
 
@@ -74,6 +75,7 @@ class FakeFuser final : public StreamFuser {
     const Call call(*this);
     ++fake_log.configures;
     fake_log.sharpness = parameters.sharpness;
+    preset_ = parameters.preset;
     return {};
   }
 
@@ -88,7 +90,7 @@ class FakeFuser final : public StreamFuser {
   Status fuse(const Image* sources, std::size_t count, const Image& output) noexcept override {
     const Call call(*this);
     ++fake_log.fusions;
-    sleep_ms(fuse_ms_);
+    sleep_ms(fuse_ms_ * (preset_ == Preset::quality ? 4 : preset_ == Preset::balanced ? 2 : 1));
     if (failures_left_ != 0) {
       if (failures_left_ > 0) --failures_left_;
       return failure(ErrorCode::invalid_argument, "the fake core was told to fail");
@@ -151,6 +153,7 @@ class FakeFuser final : public StreamFuser {
   };
 
   std::atomic<bool> busy_{false};
+  Preset preset_ = Preset::realtime;
   std::uint64_t frames_ = 0;
   int failures_left_ = number_from("DIGFUSION_FAKE_FAIL", 0);
   int fuse_ms_ = number_from("DIGFUSION_FAKE_FUSE_MS", 0);

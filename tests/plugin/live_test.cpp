@@ -144,15 +144,16 @@ TEST(Late, DownstreamsQosEventsAreFollowedInAFileToo) {
 /// 25 pictures a second for three seconds, into queues without bounds, to a core that takes `fuse_ms`.
 struct Overload {
   int sent = 0, qos_messages = 0, last = -1;
+  std::vector<std::string> presets;  ///< that were told of
   GstClockTime longest_delay = 0;
 };
-Overload overload(const char* fuse_ms) {
+Overload overload(const char* fuse_ms, const std::string& properties = "", int count = 75) {
   const Environment slow("DIGFUSION_FAKE_FUSE_MS", fuse_ms);
   Overload result;
-  Pipeline p(
-      "digfusion name=f ! appsink name=out sync=false emit-signals=true  "
-      "appsrc name=v is-live=true do-timestamp=true format=time max-bytes=0 ! f.visible  "
-      "appsrc name=i is-live=true do-timestamp=true format=time max-bytes=0 ! f.infrared");
+  Pipeline p("digfusion name=f " + properties +
+             " ! appsink name=out sync=false emit-signals=true  "
+             "appsrc name=v is-live=true do-timestamp=true format=time max-bytes=0 ! f.visible  "
+             "appsrc name=i is-live=true do-timestamp=true format=time max-bytes=0 ! f.infrared");
   GstCaps* caps = gst_caps_from_string(grey.c_str());
   for (const char* name : {"v", "i"}) gst_app_src_set_caps(p.source(name), caps);
   const auto on_sample = +[](GstAppSink* sink, gpointer user) {
@@ -171,21 +172,26 @@ Overload overload(const char* fuse_ms) {
   };
   g_signal_connect(p.sink("out"), "new-sample", G_CALLBACK(on_sample), &result);
   gst_element_set_state(p.pipeline, GST_STATE_PLAYING);
-  for (int n = 0; n < 75; ++n) {
+  for (int n = 0; n < count; ++n) {
     gst_app_src_push_buffer(p.source("i"), make_buffer(grey, {100 + n, GST_CLOCK_TIME_NONE, 40 * ms}));
     gst_app_src_push_buffer(p.source("v"), make_buffer(grey, {n, GST_CLOCK_TIME_NONE, 40 * ms}));
     g_usleep(40000);
   }
   for (const char* name : {"v", "i"}) gst_app_src_end_of_stream(p.source(name));
   for (bool ended = false; !ended;) {
-    GstMessage* message = gst_bus_timed_pop_filtered(
-        p.bus, 20 * GST_SECOND,
-        static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_QOS));
+    GstMessage* message =
+        gst_bus_timed_pop_filtered(p.bus, 20 * GST_SECOND,
+                                   static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR |
+                                                               GST_MESSAGE_QOS | GST_MESSAGE_ELEMENT));
     if (!message) break;
-    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_QOS)
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_QOS) {
       ++result.qos_messages;
-    else
+    } else if (gst_message_has_name(message, "digfusion-preset")) {
+      const char* preset = gst_structure_get_string(gst_message_get_structure(message), "preset");
+      result.presets.push_back(preset ? preset : "");
+    } else if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ELEMENT) {
       ended = true;
+    }
     gst_message_unref(message);
   }
   gst_caps_unref(caps);
@@ -204,6 +210,29 @@ TEST(Late, AtASecondsComputingTheDelayIsBoundedByIt) {
   const Overload result = overload("600");
   EXPECT_GT(result.qos_messages, 40);
   EXPECT_LT(result.longest_delay, 2 * GST_SECOND);  // without drops: 45
+}
+
+TEST(Late, ACheaperPresetComesBeforeDrops) {
+  // 120 ms for a picture, then 60, then 30 of the 40 that there are.
+  const Overload result = overload("30", "preset=quality", 150);
+  ASSERT_GE(result.presets.size(), 2u);
+  EXPECT_EQ(result.presets[0], "balanced");
+  EXPECT_EQ(result.presets[1], "realtime");
+  EXPECT_GE(result.last, 140);
+  const Overload without = overload("30", "preset=quality adaptive=false", 75);
+  EXPECT_TRUE(without.presets.empty());
+  EXPECT_GT(without.qos_messages, 25);
+  const Overload floor = overload("30", "preset=quality adaptive-floor=quality", 75);
+  EXPECT_TRUE(floor.presets.empty());
+}
+
+TEST(Late, AFileThatNobodyWaitsForKeepsItsPreset) {
+  const Environment slow("DIGFUSION_FAKE_FUSE_MS", "15");
+  const Stream visible{pictures(40, 50)}, infrared{pictures(40, 50)};
+  const Result result = fuse_streams(visible, infrared, "preset=quality");
+  EXPECT_EQ(result.frames.size(), 40u);
+  EXPECT_TRUE(result.elements.empty());
+  EXPECT_STREQ(gst_structure_get_string(result.stats.get(), "preset"), "quality");
 }
 
 }  // namespace
