@@ -220,14 +220,20 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
 }
 
 /// What the visible pad takes and the source pad gives: whatever `other` has for a peer can do, of the
-/// template.
-void answer_caps(GstQuery* query, GstPad* pad, GstPad* other) {
+/// template; at any rate where that isn't the visible stream's.
+void answer_caps(GstQuery* query, GstPad* pad, GstPad* other, bool any_rate) {
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
   GstCaps* known = gst_pad_get_pad_template_caps(pad);
   GstCaps* wanted =
       filter ? gst_caps_intersect_full(filter, known, GST_CAPS_INTERSECT_FIRST) : gst_caps_ref(known);
-  GstCaps* peer = gst_pad_peer_query_caps(other, wanted);
+  GstCaps* peer = nullptr;
+  if (any_rate) {
+    peer = gst_caps_make_writable(gst_pad_peer_query_caps(other, nullptr));
+    gst_caps_set_simple(peer, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, G_MAXINT, 1, nullptr);
+  } else {
+    peer = gst_pad_peer_query_caps(other, wanted);
+  }
   GstCaps* result = gst_caps_intersect_full(peer, wanted, GST_CAPS_INTERSECT_FIRST);
   gst_query_set_caps_result(query, result);
   for (GstCaps* caps : {known, wanted, peer, result}) gst_caps_unref(caps);
@@ -236,7 +242,8 @@ void answer_caps(GstQuery* query, GstPad* pad, GstPad* other) {
 gboolean sink_query(GstAggregator* element, GstAggregatorPad* pad, GstQuery* query) {
   const State& state = state_of(element);
   if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS && pad == state.visible) {
-    answer_caps(query, GST_PAD(pad), GST_AGGREGATOR_SRC_PAD(element));
+    answer_caps(query, GST_PAD(pad), GST_AGGREGATOR_SRC_PAD(element),
+                state.settings.stream().lead == Lead::infrared);
     return TRUE;
   }
   return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->sink_query(element, pad, query);
@@ -246,7 +253,8 @@ gboolean src_query(GstAggregator* element, GstQuery* query) {
   const State& state = state_of(element);
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_CAPS:
-      answer_caps(query, GST_AGGREGATOR_SRC_PAD(element), GST_PAD(state.visible));
+      answer_caps(query, GST_AGGREGATOR_SRC_PAD(element), GST_PAD(state.visible),
+                  state.settings.stream().lead == Lead::infrared);
       return TRUE;
     case GST_QUERY_POSITION:
     case GST_QUERY_DURATION:
@@ -271,10 +279,8 @@ gboolean src_event(GstAggregator* element, GstEvent* event) {
 }
 
 GstFlowReturn update_src_caps(GstAggregator* element, GstCaps*, GstCaps** result) {
-  GstCaps* caps = state_of(element).stream.output_caps();
-  if (!caps) return GST_AGGREGATOR_FLOW_NEED_DATA;
-  *result = gst_caps_ref(caps);
-  return GST_FLOW_OK;
+  *result = state_of(element).stream.output_caps();
+  return *result ? GST_FLOW_OK : GST_AGGREGATOR_FLOW_NEED_DATA;
 }
 
 gboolean decide_allocation(GstAggregator* element, GstQuery* query) {

@@ -41,9 +41,9 @@ GstFlowReturn FusionStream::without_infrared(BufferRef visible, const Slot& slot
     warn("no infrared picture has come yet");
     return pass_through(std::move(visible));
   }
-  if (policy == LossPolicy::freeze && held_) {
+  if (policy == LossPolicy::freeze && infrared_.held) {
     Held partner;
-    use_held(partner);
+    use_held(infrared_, partner);
     return fuse_and_send(std::move(visible), partner);
   }
   const Status status = failure(ErrorCode::internal, "there is no infrared picture near it in time");
@@ -68,14 +68,25 @@ GstFlowReturn FusionStream::with_frozen_infrared(BufferRef visible, const Held& 
   }
 }
 
+GstFlowReturn FusionStream::visible_is_lost() {
+  post_error(GST_ELEMENT(element_), "The visible stream is lost",
+             failure(ErrorCode::internal, "no picture has come for max-visible-age"));
+  return GST_FLOW_ERROR;
+}
+
+GstFlowReturn FusionStream::led_without_visible(const Slot& slot) {
+  const LossPolicy policy = now_.visible_loss;
+  losses_.update(Loss::visible, true, slot.time, policy);
+  if (policy == LossPolicy::error) return visible_is_lost();
+  if (policy != LossPolicy::wait) return send_infrared_led(policy);
+  ++dropped_;
+  return GST_AGGREGATOR_FLOW_NEED_DATA;
+}
+
 GstFlowReturn FusionStream::without_visible() {
   const LossPolicy policy = now_.visible_loss;
   losses_.update(Loss::visible, true, visible_.end, policy);
-  if (policy == LossPolicy::error) {
-    post_error(GST_ELEMENT(element_), "The visible stream is lost",
-               failure(ErrorCode::internal, "no picture has come for max-visible-age"));
-    return GST_FLOW_ERROR;
-  }
+  if (policy == LossPolicy::error) return visible_is_lost();
   const BufferRef first = peek(infrared_.pad);
   if (!first) return GST_AGGREGATOR_FLOW_NEED_DATA;
   if (is_gap(first.get())) {
@@ -83,10 +94,10 @@ GstFlowReturn FusionStream::without_visible() {
     return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
   const Slot slot = slot_of(infrared_, first.get());
-  advance(slot);
+  advance(infrared_, slot);
   // What was taken before the last picture that was sent is too late.
-  if (!held_ || held_->slot.time < visible_.end) return GST_AGGREGATOR_FLOW_NEED_DATA;
-  held_->slot.used = true;
+  if (!infrared_.held || infrared_.held->slot.time < visible_.end) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  infrared_.held->slot.used = true;
   return send_infrared_led(policy);
 }
 
@@ -103,34 +114,40 @@ bool FusionStream::is_frozen(GstBuffer* visible, const Held& infrared, std::int6
                       time, static_cast<std::int64_t>(after));
 }
 
-GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
+BufferRef FusionStream::stamped(GstBuffer* picture, const Slot& slot) const {
   const GstSegment segment = segment_of(visible_.pad);
-  const Slot& slot = held_->slot;
-  const GstClockTime pts =
-      gst_segment_position_from_running_time(&segment, GST_FORMAT_TIME, static_cast<guint64>(slot.time));
-  if (!GST_CLOCK_TIME_IS_VALID(pts)) return GST_AGGREGATOR_FLOW_NEED_DATA;  // the segment has ended
-  visible_.end = slot.time + slot.interval;
-  const auto stamp = [&](GstBuffer* buffer) {
-    GST_BUFFER_PTS(buffer) = pts;
-    GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
-    GST_BUFFER_DURATION(buffer) =
-        slot.interval > 0 ? static_cast<GstClockTime>(slot.interval) : GST_CLOCK_TIME_NONE;
-    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_DISCONT);
-  };
+  const GstClockTime pts = slot.time < 0 ? GST_CLOCK_TIME_NONE
+                                         : gst_segment_position_from_running_time(
+                                               &segment, GST_FORMAT_TIME, static_cast<guint64>(slot.time));
+  if (!GST_CLOCK_TIME_IS_VALID(pts)) return nullptr;
+  BufferRef copy(gst_buffer_copy(picture));  // of the same memory
+  GST_BUFFER_PTS(copy.get()) = pts;
+  GST_BUFFER_DTS(copy.get()) = GST_CLOCK_TIME_NONE;
+  GST_BUFFER_DURATION(copy.get()) =
+      slot.interval > 0 ? static_cast<GstClockTime>(slot.interval) : GST_CLOCK_TIME_NONE;
+  GST_BUFFER_FLAG_UNSET(copy.get(), GST_BUFFER_FLAG_DISCONT);
+  return copy;
+}
+
+GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
+  const Held& infrared = *infrared_.held;
+  const Slot slot = infrared.slot;
+  sent_until_ = visible_.end = slot.time + slot.interval;
   if (policy == LossPolicy::freeze && last_visible_) {
-    BufferRef frozen(gst_buffer_copy(last_visible_.get()));
-    stamp(frozen.get());
+    BufferRef frozen = stamped(last_visible_.get(), slot);
+    if (!frozen) return GST_AGGREGATOR_FLOW_NEED_DATA;
     return fuse_and_send(std::move(frozen),
-                         {BufferRef(gst_buffer_ref(held_->buffer.get())), held_->info, slot});
+                         {BufferRef(gst_buffer_ref(infrared.buffer.get())), infrared.info, slot});
   }
-  BufferRef picture = policy == LossPolicy::blank
-                          ? blank(nullptr)
-                          : converted(held_->buffer.get(), held_->info, visible_.info);
-  if (!picture) {
+  BufferRef unstamped = policy == LossPolicy::blank
+                            ? blank(nullptr)
+                            : converted(infrared.buffer.get(), infrared.info, visible_.info);
+  if (!unstamped) {
     warn("the infrared picture can't be converted to the visible caps");
     return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
-  stamp(picture.get());
+  BufferRef picture = stamped(unstamped.get(), slot);
+  if (!picture) return GST_AGGREGATOR_FLOW_NEED_DATA;
   ++(policy == LossPolicy::blank ? blanked_ : passed_through_);
   return send(std::move(picture));
 }

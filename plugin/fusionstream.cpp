@@ -47,6 +47,7 @@ void FusionStream::start() {
   frames_ = dropped_ = passed_through_ = failures_ = blanked_ = late_ = 0;
   compute_time_.restart();
   losses_.restart();
+  lead_ = settings_.stream().lead;
   wanted_ = settings_.parameters();
   preset_in_use_ = wanted_.preset;
   pace_ = {};
@@ -64,12 +65,14 @@ void FusionStream::stop() {
 }
 
 void FusionStream::forget() {
-  held_.reset();
-  first_used_ = nullptr;
+  for (Input* input : {&visible_, &infrared_}) forget_queue(*input);
+  reference_.restart();
   first_visible_.reset();
   last_visible_.reset();
   fade_.left = 0;
   visible_.end = infrared_.end = 0;
+  sent_until_ = skip_before_ = INT64_MIN;
+  fell_back_ = told_no_reference_ = false;
   visible_.rate.restart();
   infrared_.rate.restart();
   offset_.restart();
@@ -93,11 +96,11 @@ void FusionStream::told_lateness(GstEvent* event) {
   told_ = Told{static_cast<std::int64_t>(time), difference};
 }
 
-bool FusionStream::is_late(const Slot& visible) {
+bool FusionStream::is_late(const Slot& leading) {
   {
     const std::lock_guard lock(told_mutex_);
     if (told_) {
-      lateness_.told(told_->time, told_->difference, visible.interval);
+      lateness_.told(told_->time, told_->difference, leading.interval);
       is_timed_ = true;
     }
     told_.reset();
@@ -105,32 +108,32 @@ bool FusionStream::is_late(const Slot& visible) {
   const GstClockTime latency = gst_aggregator_get_latency(element_);  // none: not live
   if (GST_CLOCK_TIME_IS_VALID(latency)) is_timed_ = true;
   if (!now_.qos) return false;
-  if (lateness_.too_old(visible.time)) return true;
+  if (lateness_.too_old(leading.time)) return true;
   GstClock* clock = GST_CLOCK_TIME_IS_VALID(latency) ? gst_element_get_clock(GST_ELEMENT(element_)) : nullptr;
   if (!clock) return false;
   const GstClockTimeDiff running =
       GST_CLOCK_DIFF(gst_element_get_base_time(GST_ELEMENT(element_)), gst_clock_get_time(clock));
   gst_object_unref(clock);
-  return lateness_.queues_up(running - visible.time,
-                             static_cast<std::int64_t>(latency) - compute_time_.promised(), visible.interval,
+  return lateness_.queues_up(running - leading.time,
+                             static_cast<std::int64_t>(latency) - compute_time_.promised(), leading.interval,
                              g_get_monotonic_time() * 1000);
 }
 
-GstFlowReturn FusionStream::drop_late(const Slot& slot) {
-  const BufferRef buffer = pop(visible_.pad);
+GstFlowReturn FusionStream::drop_late(Input& leading, Input& other, const Slot& slot) {
+  const BufferRef buffer = pop(leading.pad);
   if (!buffer) return GST_AGGREGATOR_FLOW_NEED_DATA;  // flushed away
-  visible_.end = slot.time + slot.interval;
+  leading.end = slot.time + slot.interval;
   // Upstream may push both streams from one thread.
-  while (const BufferRef first = peek(infrared_.pad)) {
-    Slot infrared = slot_of(infrared_, first.get());
-    infrared.used = first.get() == first_used_;
-    if (is_gap(first.get()) || !passed_after(infrared, slot)) break;
-    advance(infrared);
+  while (const BufferRef first = peek(other.pad)) {
+    Slot after = slot_of(other, first.get());
+    after.used = first.get() == other.first_used;
+    if (is_gap(first.get()) || !passed_after(after, slot)) break;
+    advance(other, after);
   }
   dropped_before_ = true;
   ++late_;
   if (pace_.climbs && ladder_.late(slot.interval, g_get_monotonic_time() * 1000)) tell_preset();
-  const GstSegment segment = segment_of(visible_.pad);
+  const GstSegment segment = segment_of(leading.pad);
   const GstClockTime pts = GST_BUFFER_PTS(buffer.get());
   GstMessage* message = gst_message_new_qos(
       GST_OBJECT(element_), GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(element_)),
@@ -159,20 +162,37 @@ bool FusionStream::set_caps(GstAggregatorPad* pad, GstCaps* caps) {
     session_.set_size(GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info));
     if (changed) session_.reset();
     last_visible_.reset();
+    visible_.held.reset();
     black_.reset();
-    gst_pad_mark_reconfigure(GST_AGGREGATOR_SRC_PAD(element_));
   }
+  if (pad == visible_.pad || lead_ == Lead::infrared)
+    gst_pad_mark_reconfigure(GST_AGGREGATOR_SRC_PAD(element_));
   update_latency();
   return true;
+}
+
+GstCaps* FusionStream::output_caps() const {
+  const bool infrared_leads = settings_.stream().lead == Lead::infrared;
+  if (!visible_.caps || (infrared_leads && !infrared_.caps)) return nullptr;
+  GstCaps* caps = gst_caps_ref(visible_.caps);
+  if (infrared_leads) {
+    caps = gst_caps_make_writable(caps);
+    gst_caps_set_simple(caps, "framerate", GST_TYPE_FRACTION, infrared_.info.fps_n, infrared_.info.fps_d,
+                        nullptr);
+  }
+  return caps;
 }
 
 void FusionStream::update_latency() {
   const auto interval = [](const GstVideoInfo& info) {
     return info.fps_n > 0 ? gst_util_uint64_scale(GST_SECOND, info.fps_d, info.fps_n) : 0;
   };
-  // The nearest infrared picture can be up to half its interval in a visible picture's future, and cameras of
-  // one rate may be a picture apart.
-  const GstClockTime latency = std::max(interval(infrared_.info) / 2, interval(visible_.info)) +
+  const bool infrared_leads = settings_.stream().lead == Lead::infrared;
+  const Input &leading = infrared_leads ? infrared_ : visible_,
+              &other = infrared_leads ? visible_ : infrared_;
+  // The other stream's nearest picture can be up to half its interval in a leading picture's future, and
+  // cameras of one rate may be a picture apart.
+  const GstClockTime latency = std::max(interval(other.info) / 2, interval(leading.info)) +
                                static_cast<GstClockTime>(compute_time_.promised());
   gst_aggregator_set_latency(element_, latency, latency);
 }
@@ -202,7 +222,7 @@ Slot FusionStream::slot_of(const Input& input, GstBuffer* buffer) const {
     guint64 time = 0;
     const int sign =
         gst_segment_to_running_time_full(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer), &time);
-    if (sign != 0) slot.time = sign * static_cast<std::int64_t>(time);
+    if (sign != 0) slot.time = sign * static_cast<std::int64_t>(time) + input.shift;
   }
   return slot;
 }
@@ -213,6 +233,16 @@ GstClockTime FusionStream::next_time() const {
   const auto as_clock_time = [this](std::int64_t time) {
     return static_cast<GstClockTime>(std::max<std::int64_t>(time - compute_time_.promised(), 0));
   };
+  const auto after = [&](const Input& input, std::uint64_t age) {
+    if (age > G_MAXINT64 / 2) return GST_CLOCK_TIME_NONE;
+    return as_clock_time(input.end + static_cast<std::int64_t>(age));
+  };
+  const StreamSettings settings = settings_.stream();
+  if (lead_ == Lead::infrared) {
+    const BufferRef infrared = peek(infrared_.pad);
+    if (infrared && visible_.caps) return as_clock_time(slot_of(infrared_, infrared.get()).time);
+    if (!fell_back_) return sent_ ? after(infrared_, settings.max_infrared_age) : GST_CLOCK_TIME_NONE;
+  }
   if (const BufferRef visible = peek(visible_.pad))
     return as_clock_time(slot_of(visible_, visible.get()).time);
   if (!can_lead()) return GST_CLOCK_TIME_NONE;
@@ -220,9 +250,7 @@ GstClockTime FusionStream::next_time() const {
     const BufferRef infrared = peek(infrared_.pad);
     return infrared ? as_clock_time(slot_of(infrared_, infrared.get()).time) : GST_CLOCK_TIME_NONE;
   }
-  const GstClockTime age = settings_.stream().max_visible_age;
-  if (age > G_MAXINT64 / 2) return GST_CLOCK_TIME_NONE;
-  return as_clock_time(visible_.end + static_cast<std::int64_t>(age));
+  return after(visible_, settings.max_visible_age);
 }
 
 StreamCounts FusionStream::counts() const {
@@ -242,13 +270,6 @@ StreamCounts FusionStream::counts() const {
   return counts;
 }
 
-Limits FusionStream::limits() const {
-  const auto time = [](std::uint64_t value) {
-    return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX));
-  };
-  return {time(now_.pts_tolerance), time(now_.max_infrared_age)};
-}
-
 void FusionStream::watch_clocks(const Slot& visible, const Slot& infrared) {
   const auto nominal = [](const GstVideoInfo& info) {
     return info.fps_n > 0 ? static_cast<double>(GST_SECOND) * info.fps_d / info.fps_n : 0;
@@ -261,61 +282,6 @@ void FusionStream::watch_clocks(const Slot& visible, const Slot& infrared) {
   if (const auto median = offset_.median()) offset_ms_ = static_cast<double>(*median) / GST_MSECOND;
   const auto slower = infrared_.rate.ppm(), visible_slower = visible_.rate.ppm();
   if (slower && visible_slower) drift_ppm_ = *slower - *visible_slower;
-}
-
-void FusionStream::advance(const Slot& slot) {
-  BufferRef buffer = pop(infrared_.pad);
-  if (!buffer) return;  // flushed away
-  if (held_ && !held_->slot.used) ++dropped_;
-  infrared_.end = slot.time + slot.interval;
-  held_ = Held{std::move(buffer), infrared_.info, slot};
-  first_used_ = nullptr;
-}
-
-FusionStream::Fate FusionStream::use_held(Held& partner) {
-  partner = {BufferRef(gst_buffer_ref(held_->buffer.get())), held_->info, held_->slot};
-  held_->slot.used = true;
-  return Fate::fuse;
-}
-
-FusionStream::Fate FusionStream::use_first(BufferRef first, const Slot& slot, const Slot& visible,
-                                           Held& partner) {
-  first_used_ = first.get();
-  partner = {std::move(first), infrared_.info, slot};
-  if (passed_after(slot, visible)) {
-    advance(slot);
-    if (held_) held_->slot.used = true;
-  }
-  return Fate::fuse;
-}
-
-FusionStream::Fate FusionStream::without_next(const Slot& visible, Held& partner) {
-  return held_ && is_usable(held_->slot, visible, limits()) ? use_held(partner) : Fate::missing;
-}
-
-FusionStream::Fate FusionStream::find_partner(const Slot& visible, bool timeout, Held& partner) {
-  while (BufferRef first = peek(infrared_.pad)) {
-    Slot slot = slot_of(infrared_, first.get());
-    slot.used = first.get() == first_used_;
-    if (is_gap(first.get())) {
-      // Until the gap ends there is nothing to wait for.
-      if (slot.time + slot.interval > visible.time) return without_next(visible, partner);
-      first = pop(infrared_.pad);
-      continue;
-    }
-    switch (pair(held_ ? std::optional(held_->slot) : std::nullopt, slot, visible)) {
-      case Pairing::hold:
-        return without_next(visible, partner);
-      case Pairing::take:
-        if (!is_usable(slot, visible, limits())) return without_next(visible, partner);
-        return use_first(std::move(first), slot, visible, partner);
-      case Pairing::advance:
-        advance(slot);
-    }
-  }
-  if (gst_aggregator_pad_is_eos(infrared_.pad))
-    return held_ && covers(held_->slot, visible) ? use_held(partner) : Fate::ended;
-  return timeout ? without_next(visible, partner) : Fate::wait;
 }
 
 void FusionStream::forward(GstEvent* event) {
@@ -332,22 +298,37 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     session_.reset();
   }
   now_ = settings_.stream();
+  if (now_.lead != lead_) {
+    change_lead();
+    return GST_AGGREGATOR_FLOW_NEED_DATA;  // the output has other caps
+  }
+  return lead_ == Lead::visible ? visible_leads(timeout) : infrared_leads(timeout);
+}
+
+std::optional<GstFlowReturn> FusionStream::not_ready() {
+  switch (session_.wait_ready()) {
+    case Session::Readiness::ready:
+      return {};
+    case Session::Readiness::failed:
+      post_error(GST_ELEMENT(element_), load_failed, session_.load_failure());
+      return GST_FLOW_ERROR;
+    default:
+      return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
+}
+
+GstFlowReturn FusionStream::visible_leads(bool timeout) {
   const BufferRef next = peek(visible_.pad);
   if (!next && gst_aggregator_pad_is_eos(visible_.pad)) return visible_ended();
   if (!next) return timeout ? without_visible() : GST_AGGREGATOR_FLOW_NEED_DATA;
   if (is_gap(next.get())) return send_gap();
   if (!visible_.caps) return GST_FLOW_NOT_NEGOTIATED;
-
-  switch (session_.wait_ready()) {
-    case Session::Readiness::ready:
-      break;
-    case Session::Readiness::failed:
-      post_error(GST_ELEMENT(element_), load_failed, session_.load_failure());
-      return GST_FLOW_ERROR;
-    case Session::Readiness::interrupted:
-      return GST_AGGREGATOR_FLOW_NEED_DATA;
-  }
+  if (const auto flow = not_ready()) return *flow;
   const Slot slot = slot_of(visible_, next.get());
+  if (slot.time < skip_before_) {  // an infrared picture in the lead has been sent for its time
+    pop(visible_.pad);
+    return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
   if (losses_.is(Loss::visible)) {
     if (slot.time < visible_.end) {  // infrared pictures have been sent for its time
       pop(visible_.pad);
@@ -357,31 +338,25 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     recover(Loss::visible, now_.visible_loss);
   }
   interval_ = slot.interval;
-  if (is_late(slot)) return drop_late(slot);
+  if (is_late(slot)) return drop_late(visible_, infrared_, slot);
   if (!first_visible_) first_visible_ = slot.time;
+  reference_.leads(next.get(), slot.time);
   Held infrared;
-  const Fate fate = find_partner(slot, timeout, infrared);
+  const Fate fate = find_partner(infrared_, slot, timeout, infrared);
   if (fate == Fate::wait) return GST_AGGREGATOR_FLOW_NEED_DATA;
   if (fate == Fate::ended && now_.eos_policy == EosPolicy::first) return GST_FLOW_EOS;
 
   // Out of the queue, so that upstream works on while this picture is fused.
   BufferRef visible = pop(visible_.pad);
   if (!visible) return GST_AGGREGATOR_FLOW_NEED_DATA;  // flushed away
-  visible_.end = slot.time + slot.interval;
+  sent_until_ = visible_.end = slot.time + slot.interval;
   gst_aggregator_selected_samples(element_, GST_BUFFER_PTS(next.get()), GST_BUFFER_DTS(next.get()),
                                   GST_BUFFER_DURATION(next.get()), nullptr);
 
   if (now_.visible_loss == LossPolicy::freeze) last_visible_.reset(gst_buffer_ref(visible.get()));
   if (fate == Fate::fuse) {
-    had_infrared_ = true;
     watch_clocks(slot, infrared.slot);
-    if (losses_.update(Loss::infrared, false, slot.time, now_.infrared_loss))
-      recover(Loss::infrared, now_.infrared_loss);
-    const bool frozen = is_frozen(visible.get(), infrared, slot.time);
-    if (losses_.update(Loss::frozen, frozen, slot.time, now_.infrared_loss) && !frozen)
-      recover(Loss::frozen, now_.infrared_loss);
-    if (frozen) return with_frozen_infrared(std::move(visible), infrared);
-    return fuse_and_send(std::move(visible), infrared);
+    return fuse_pair(std::move(visible), infrared, slot.time);
   }
   if (fate == Fate::ended) {
     // In the debug text as well, which is all that gst-launch-1.0 shows of an info.
@@ -391,6 +366,17 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
     return pass_through(std::move(visible));
   }
   return without_infrared(std::move(visible), slot);
+}
+
+GstFlowReturn FusionStream::fuse_pair(BufferRef visible, const Held& infrared, std::int64_t time) {
+  had_infrared_ = true;
+  if (losses_.update(Loss::infrared, false, time, now_.infrared_loss))
+    recover(Loss::infrared, now_.infrared_loss);
+  const bool frozen = is_frozen(visible.get(), infrared, time);
+  if (losses_.update(Loss::frozen, frozen, time, now_.infrared_loss) && !frozen)
+    recover(Loss::frozen, now_.infrared_loss);
+  if (frozen) return with_frozen_infrared(std::move(visible), infrared);
+  return fuse_and_send(std::move(visible), infrared);
 }
 
 GstFlowReturn FusionStream::visible_ended() {

@@ -22,6 +22,7 @@
 #include "plugin/losses.h"
 #include "plugin/pairing.h"
 #include "plugin/properties.h"
+#include "plugin/referencetime.h"
 #include "plugin/session.h"
 #include "plugin/settings.h"
 
@@ -44,8 +45,9 @@ class FusionStream {
 
   /// Caps of a sink pad, in the order of its buffers. False when they are no video that can be fused.
   bool set_caps(GstAggregatorPad* pad, GstCaps* caps);
-  /// The visible stream's caps, or null before them.
-  GstCaps* output_caps() const { return visible_.caps; }
+  /// The visible stream's caps, with the frame rate of the stream that leads, or null before they are known.
+  /// The caller owns them.
+  GstCaps* output_caps() const;
   bool decide_allocation(GstQuery* query);
   GstBuffer* clip(GstAggregatorPad* pad, GstBuffer* buffer) const;
 
@@ -64,47 +66,68 @@ class FusionStream {
   StreamCounts counts() const;
 
  private:
-  struct Input {
-    GstAggregatorPad* pad = nullptr;
-    GstCaps* caps = nullptr;  ///< owned
-    GstVideoInfo info;
-    std::int64_t end = 0;  ///< running time where the last picture with a timestamp ended
-    RateEstimate rate;
-  };
   struct Held {
     BufferRef buffer;
     GstVideoInfo info;  ///< the caps may have changed since it came
     Slot slot;
   };
-  /// What becomes of a visible picture.
+  struct Input {
+    GstAggregatorPad* pad = nullptr;
+    GstCaps* caps = nullptr;  ///< owned
+    GstVideoInfo info;
+    std::int64_t end = 0;    ///< running time where the last picture with a timestamp ended
+    std::int64_t shift = 0;  ///< added to running times, by pair-by
+    RateEstimate rate;
+    std::optional<Held> held;  ///< the picture that left the queue last
+    GstBuffer* first_used =
+        nullptr;  ///< the queue's first, when it has been fused; compared only, never read
+  };
+  /// What becomes of a picture of the leading stream.
   enum class Fate {
-    fuse,     ///< with the infrared picture that was found
-    wait,     ///< for more infrared
-    missing,  ///< there should be an infrared picture, but there is none near enough
-    ended     ///< the infrared stream has ended
+    fuse,     ///< with the picture of the other stream that was found
+    wait,     ///< for more of the other stream
+    missing,  ///< there should be a picture, but there is none near enough
+    ended     ///< the other stream has ended
   };
 
   Slot slot_of(const Input& input, GstBuffer* buffer) const;
-  /// Finds the infrared picture for a visible one; see pairing.h.
-  Fate find_partner(const Slot& visible, bool timeout, Held& partner);
-  Fate use_held(Held& partner);
-  Fate use_first(BufferRef first, const Slot& slot, const Slot& visible, Held& partner);
-  Fate without_next(const Slot& visible, Held& partner);
-  Limits limits() const;
+  /// Finds the picture of the other stream for one of the leading stream; see pairing.h.
+  Fate find_partner(Input& other, const Slot& leading, bool timeout, Held& partner);
+  Fate use_held(Input& other, Held& partner);
+  Fate use_first(Input& other, BufferRef first, const Slot& slot, const Slot& leading, Held& partner);
+  Fate without_next(Input& other, const Slot& leading, Held& partner);
+  Limits limits(const Input& other) const;
+  /// Shifts the other stream's times as the reference clock says, where pair-by asks for it.
+  void follow_reference(Input& other, GstBuffer* buffer);
+  static void forget_queue(Input& input);
+  /// The stream that leads is another one than before.
+  void change_lead();
+  /// One step with either stream in the lead.
+  GstFlowReturn visible_leads(bool timeout);
+  GstFlowReturn infrared_leads(bool timeout);
+  /// Whether the core can be called; else what aggregate() returns.
+  std::optional<GstFlowReturn> not_ready();
   /// Keeps what the times of a pair tell of the clocks.
   void watch_clocks(const Slot& visible, const Slot& infrared);
   /// What the latency query is answered with: how long an infrared picture is waited for, and how long the
   /// computing takes.
   void update_latency();
-  bool is_late(const Slot& visible);
-  GstFlowReturn drop_late(const Slot& slot);
-  /// Takes the first infrared picture out of the queue and into hand.
-  void advance(const Slot& slot);
+  bool is_late(const Slot& leading);
+  /// Drops the leading stream's first picture.
+  GstFlowReturn drop_late(Input& leading, Input& other, const Slot& slot);
+  /// Takes the first picture out of the queue and into hand.
+  void advance(Input& input, const Slot& slot);
 
   /// Whether infrared pictures lead when the visible stream pauses.
   bool can_lead() const;
   /// The visible stream has paused too long: one step with the infrared stream alone.
   GstFlowReturn without_visible();
+  /// The same, of the infrared picture in hand, where infrared pictures lead anyway.
+  GstFlowReturn led_without_visible(const Slot& slot);
+  GstFlowReturn visible_is_lost();
+  /// A copy of the picture (of the same memory) in the visible segment, at that time; null when the segment
+  /// ends before it.
+  BufferRef stamped(GstBuffer* picture, const Slot& slot) const;
   /// What the policy asks for in the place of the picture that the infrared one in hand would have gone into.
   GstFlowReturn send_infrared_led(LossPolicy policy);
   GstFlowReturn without_infrared(BufferRef visible, const Slot& slot);
@@ -115,6 +138,7 @@ class FusionStream {
   void recover(Loss which, LossPolicy policy);
   GstFlowReturn visible_ended();
   GstFlowReturn send_gap();
+  GstFlowReturn fuse_pair(BufferRef visible, const Held& infrared, std::int64_t time);
   GstFlowReturn fuse_and_send(BufferRef visible, const Held& infrared);
   /// Gives the core what was set since the last picture, with the preset that is in time.
   Status configure_changes();
@@ -139,12 +163,14 @@ class FusionStream {
   Session& session_;
   StreamSettings now_;  ///< the settings of this step
   Input visible_, infrared_;
-  std::optional<Held> held_;
-  /// The queue's first infrared picture, when it has been fused and is still there.
-  GstBuffer* first_used_ = nullptr;  ///< compared only, never read
-
-  BufferRef last_visible_;  ///< where it may have to stand in
-  BufferRef black_;         ///< for the visible caps, once it has been wanted
+  Lead lead_ = Lead::visible;  ///< as it was with the last picture
+  ReferenceTime reference_;
+  bool told_no_reference_ = false;
+  bool fell_back_ = false;  ///< lead_ is infrared, but what was done last was for a visible picture
+  std::int64_t sent_until_ = INT64_MIN;   ///< running time where the last picture that was sent ended
+  std::int64_t skip_before_ = INT64_MIN;  ///< the other stream led until then
+  BufferRef last_visible_;                ///< where it may have to stand in
+  BufferRef black_;                       ///< for the visible caps, once it has been wanted
   Losses losses_;
   FrozenWatch frozen_;
   struct {

@@ -48,6 +48,21 @@ constexpr Choice eos_policies[] = {
      "When both have ended: as visible, and what is left of the infrared stream is awaited and discarded"},
 };
 
+constexpr Choice leads[] = {
+    {static_cast<int>(Lead::visible), "visible",
+     "Each visible picture comes out once, with the nearest infrared one, at its time"},
+    {static_cast<int>(Lead::infrared), "infrared",
+     "Each infrared picture comes out once, with the nearest visible one, at the infrared one's time"},
+};
+
+constexpr Choice pair_bys[] = {
+    {static_cast<int>(PairBy::running_time), "running-time",
+     "Running time, as timestamps and segments give it"},
+    {static_cast<int>(PairBy::reference_timestamp), "reference-timestamp",
+     "The pictures' reference timestamps (GstReferenceTimestampMeta: NTP, PTP), where both have them of one "
+     "clock; running time where not"},
+};
+
 constexpr Choice loss_policies[] = {
     {static_cast<int>(LossPolicy::freeze), "freeze", "The lost stream's last picture stands in for it"},
     {static_cast<int>(LossPolicy::pass), "pass", "The other stream's pictures are sent unfused"},
@@ -104,8 +119,9 @@ GParamSpec* param_spec(const ParameterSpec& spec) {
 
 /// One of the StreamSettings; the type of the member is the type of the property.
 struct OwnRow {
-  std::variant<EosPolicy StreamSettings::*, LossPolicy StreamSettings::*, Preset StreamSettings::*,
-               unsigned StreamSettings::*, std::uint64_t StreamSettings::*, bool StreamSettings::*>
+  std::variant<EosPolicy StreamSettings::*, Lead StreamSettings::*, PairBy StreamSettings::*,
+               LossPolicy StreamSettings::*, Preset StreamSettings::*, unsigned StreamSettings::*,
+               std::uint64_t StreamSettings::*, bool StreamSettings::*>
       member;
   const char *name, *nick, *blurb;
   std::span<const Choice> choices = {};
@@ -113,6 +129,9 @@ struct OwnRow {
 
 const OwnRow own_rows[] = {
     {&StreamSettings::eos_policy, "eos-policy", "End of stream", "When the fused stream ends", eos_policies},
+    {&StreamSettings::lead, "lead", "Leading stream", "Which stream gives the output its pace and times",
+     leads},
+    {&StreamSettings::pair_by, "pair-by", "Pair by", "Which time says what picture is nearest", pair_bys},
     {&StreamSettings::max_failures, "max-failures", "Failures in a row",
      "Visible pictures in a row that can't be fused and are passed through with a warning, before that is an "
      "error, since a visible picture alone can look healthy; 0 for never"},

@@ -19,9 +19,17 @@ enum class EosPolicy : int { visible, first, all };
 /// What is sent while one of the streams is lost. Waiting is for the visible stream alone.
 enum class LossPolicy : int { freeze, pass, blank, error, wait };
 
+/// Whose pictures come out one by one, each with the nearest of the other stream.
+enum class Lead : int { visible, infrared };
+
+/// Which time says what is nearest.
+enum class PairBy : int { running_time, reference_timestamp };
+
 /// What the element itself decides; the initialisers are the defaults. Times are nanoseconds.
 struct StreamSettings {
   EosPolicy eos_policy = EosPolicy::visible;
+  Lead lead = Lead::visible;
+  PairBy pair_by = PairBy::running_time;
   unsigned max_failures = 30;  ///< in a row, that end the stream; 0: never
   LossPolicy infrared_loss = LossPolicy::pass;
   LossPolicy visible_loss = LossPolicy::wait;
