@@ -91,6 +91,8 @@ State& state_of(gpointer element) { return *GST_DIGFUSION(element)->state; }
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
   State& state = state_of(object);
+  if (id == prop_force_live)
+    return gst_aggregator_set_force_live(GST_AGGREGATOR(object), g_value_get_boolean(value));
   if (set_own(state.settings, id, value)) return;
   const ParameterSpec* spec = parameter_of(id);
   if (!spec) {
@@ -106,6 +108,8 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* ps
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   State& state = state_of(object);
   if (get_own(state.settings, id, value)) return;
+  if (id == prop_force_live)
+    return g_value_set_boolean(value, gst_aggregator_get_force_live(GST_AGGREGATOR(object)));
   if (id == prop_stats)
     return g_value_take_boxed(value, to_structure(state.stream.counts(), state.session.statistics()));
   if (const ParameterSpec* spec = parameter_of(id))

@@ -251,6 +251,13 @@ void install_properties(GObjectClass* object_class) {
           "same of the visible ones), evaluations (of a network, for the last picture), device, "
           "precision, model, and STAGE-mean-ms and STAGE-p95-ms for each stage of a picture's way",
           GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+  g_object_class_install_property(
+      object_class, prop_force_live,
+      g_param_spec_boolean(
+          "force-live", "Force live",
+          "Always operate in live mode, with its deadlines, also where no source says that it is "
+          "live",
+          FALSE, static_cast<GParamFlags>(readwrite | G_PARAM_CONSTRUCT_ONLY)));
   id = prop_first_parameter;
   for (const ParameterSpec& spec : parameter_table())
     g_object_class_install_property(object_class, id++, param_spec(spec));

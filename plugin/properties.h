@@ -14,7 +14,7 @@
 namespace digfusion {
 
 /// Property numbers: the element's own, then one for each row of parameter_table().
-enum PropertyId : guint { prop_stats = 1, prop_first_own, prop_first_parameter = 100 };
+enum PropertyId : guint { prop_stats = 1, prop_force_live, prop_first_own, prop_first_parameter = 100 };
 
 /// Installs every property and registers the enumerations as the plugin's API.
 void install_properties(GObjectClass* object_class);

@@ -72,6 +72,19 @@ TEST(Latency, AMissingInfraredPictureIsWaitedForWithoutTheShareOfComputing) {
   EXPECT_EQ(rig.pull().infrared, 107);
 }
 
+TEST(ForceLive, SourcesThatDoNotSayTheyAreLiveAreNotWaitedForToo) {
+  Rig rig("force-live=true max-failures=0");
+  gboolean live = FALSE;
+  g_object_get(rig.element, "force-live", &live, nullptr);
+  EXPECT_TRUE(live);
+  gst_harness_use_testclock(rig.visible);
+  rig.set_caps(grey, grey);
+  rig.push_visible({1, 0, 40 * ms});
+  ASSERT_TRUE(gst_harness_wait_for_clock_id_waits(rig.visible, 1, 10));
+  gst_harness_crank_single_clock_wait(rig.visible);
+  EXPECT_EQ(rig.pull().visible, 1) << "without infrared";
+}
+
 TEST(Late, PicturesThatQueuedUpAreDroppedWithAQosMessage) {
   Rig rig;
   gst_harness_use_testclock(rig.visible);
