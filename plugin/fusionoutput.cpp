@@ -64,6 +64,7 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
   const gint64 begin = g_get_monotonic_time();
   status = fuse(visible.get(), infrared, output.get());
   const std::int64_t taken = (g_get_monotonic_time() - begin) * 1000;
+  GST_LOG_OBJECT(element_, "computed in %" GST_TIME_FORMAT, GST_TIME_ARGS(taken));
   if (compute_time_.add(taken)) update_latency();
   if (!status.ok()) return fail(std::move(visible), status);
   keep_pace(taken);
@@ -159,7 +160,11 @@ GstFlowReturn FusionStream::pass_through(BufferRef visible) {
 }
 
 GstFlowReturn FusionStream::send(BufferRef buffer) {
-  sent_ = true;
+  if (!std::exchange(sent_, true)) {
+    const Statistics core = session_.statistics();
+    GST_INFO_OBJECT(element_, "first picture, by %s in %s with %s", core.device, core.precision,
+                    core.model[0] ? core.model : "no model");
+  }
   ++frames_;
   lateness_.sent(g_get_monotonic_time() * 1000);
   if (std::exchange(dropped_before_, false)) {

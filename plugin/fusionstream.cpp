@@ -55,6 +55,12 @@ void FusionStream::start() {
 }
 
 void FusionStream::stop() {
+  if (frames_ > 0)
+    GST_INFO_OBJECT(element_,
+                    "%" G_GUINT64_FORMAT " pictures sent, %" G_GUINT64_FORMAT
+                    " of them unfused, %" G_GUINT64_FORMAT " black; %" G_GUINT64_FORMAT
+                    " dropped as late, %" G_GUINT64_FORMAT " of the other stream without a partner",
+                    frames_.load(), passed_through_.load(), blanked_.load(), late_.load(), dropped_.load());
   forget();
   for (GstEvent* event : pending_) gst_event_unref(event);
   pending_.clear();
@@ -156,6 +162,7 @@ bool FusionStream::set_caps(GstAggregatorPad* pad, GstCaps* caps) {
   if (!gst_video_info_from_caps(&info, caps)) return false;
   Input& input = pad == visible_.pad ? visible_ : infrared_;
   const bool changed = input.caps && !gst_caps_is_equal(input.caps, caps);
+  GST_INFO_OBJECT(pad, "%" GST_PTR_FORMAT, caps);
   gst_caps_replace(&input.caps, caps);
   input.info = info;
   if (pad == visible_.pad) {
@@ -194,6 +201,9 @@ void FusionStream::update_latency() {
   // cameras of one rate may be a picture apart.
   const GstClockTime latency = std::max(interval(other.info) / 2, interval(leading.info)) +
                                static_cast<GstClockTime>(compute_time_.promised());
+  if (std::exchange(latency_, latency) != latency)
+    GST_INFO_OBJECT(element_, "latency %" GST_TIME_FORMAT ", of which %" GST_TIME_FORMAT " are for computing",
+                    GST_TIME_ARGS(latency), GST_TIME_ARGS(compute_time_.promised()));
   gst_aggregator_set_latency(element_, latency, latency);
 }
 
@@ -369,6 +379,8 @@ GstFlowReturn FusionStream::visible_leads(bool timeout) {
 }
 
 GstFlowReturn FusionStream::fuse_pair(BufferRef visible, const Held& infrared, std::int64_t time) {
+  GST_LOG_OBJECT(element_, "%" GST_TIME_FORMAT " goes with infrared of %" GST_STIME_FORMAT,
+                 GST_TIME_ARGS(GST_BUFFER_PTS(visible.get())), GST_STIME_ARGS(infrared.slot.time));
   had_infrared_ = true;
   if (losses_.update(Loss::infrared, false, time, now_.infrared_loss))
     recover(Loss::infrared, now_.infrared_loss);

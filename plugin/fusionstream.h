@@ -188,8 +188,9 @@ class FusionStream {
     bool climbs = false;  ///< whether ladder_ decides
     Preset wanted{}, floor{};
     bool operator==(const Pace&) const = default;
-  } pace_;                       ///< what ladder_ was started with
-  std::int64_t interval_ = 0;    ///< of the visible picture in hand
+  } pace_;                                      ///< what ladder_ was started with
+  GstClockTime latency_ = GST_CLOCK_TIME_NONE;  ///< that was told last
+  std::int64_t interval_ = 0;                   ///< of the visible picture in hand
   bool is_timed_ = false;        ///< whether pictures can be late: live, or downstream has said so
   bool dropped_before_ = false;  ///< a late picture, since the last one that was sent
 
