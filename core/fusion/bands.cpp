@@ -8,10 +8,18 @@
 namespace digfusion {
 
 at::Tensor fuse_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& distances,
-                      const Parameters& p) {
-  if (p.distance == Distance::none)
-    return combine_bands(sources, means, at::full_like(means, 1.0 / static_cast<double>(sources.size(0))),
+                      const Parameters& p, at::Tensor* used) {
+  const auto keep = [used](const at::Tensor& weights) {
+    if (used) *used = weights;
+    return weights;
+  };
+  if (p.distance == Distance::none) {
+    const at::Tensor equal =
+        at::full({1, 1, 1, 1, 1}, 1.0 / static_cast<double>(sources.size(0)), means.options());
+    return combine_bands(sources, means,
+                         keep(equal.expand({means.size(0), means.size(1), 1, means.size(3), means.size(4)})),
                          p.base);
+  }
   const double shrink = static_cast<double>(sources.size(3)) / static_cast<double>(distances.size(3));
   const int radius = static_cast<int>(std::lround(p.smoothing / shrink));
   // Linear interpolation keeps Σ_k w_k = 1.
@@ -20,10 +28,11 @@ at::Tensor fuse_bands(const at::Tensor& sources, const at::Tensor& means, const 
   };
   if (p.band_weights == BandWeights::joint) {
     const at::Tensor weights = joint_weights(box_filter(distances, radius), p.sharpness);
-    return (to_pixels(weights.unsqueeze(0)).transpose(0, 1) * sources).sum(0, true);
+    const at::Tensor each = keep(to_pixels(weights.unsqueeze(0)).unsqueeze(2));
+    return (each[0] * sources).sum(0, true);
   }
   const at::Tensor weights = power_weights(box_filter(level_gains(distances), radius), p.sharpness, 1);
-  return combine_bands(sources, means, to_pixels(weights).unsqueeze(2), p.base);
+  return combine_bands(sources, means, keep(to_pixels(weights).unsqueeze(2)), p.base);
 }
 
 at::Tensor joint_weights(const at::Tensor& distances, double sharpness) {

@@ -16,9 +16,10 @@ namespace digfusion {
 
 /// sources [K,C,H,W]; means E[ĉ] [M,K,C,H,W] from the noisiest level down; distances E[l(ĉ,c)] [M,K,h,w], on
 /// the sources' grid or on one that is coarser by a whole factor. Weighs by the parameters distance,
-/// smoothing, sharpness, band-weights and base. Returns [1,C,H,W], not clipped.
+/// smoothing, sharpness, band-weights and base. Returns [1,C,H,W], not clipped. `weights`, if not null, is
+/// given those that were used: [M,K,1,H,W], or [1,K,1,H,W] where they are one for all levels.
 at::Tensor fuse_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& distances,
-                      const Parameters& parameters);
+                      const Parameters& parameters, at::Tensor* weights = nullptr);
 
 /// weights [M,K,1,H,W] with Σ_k = 1; the others as for fuse_bands().
 at::Tensor combine_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& weights,

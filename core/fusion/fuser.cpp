@@ -56,11 +56,34 @@ at::Tensor Fuser::fuse(const at::Tensor& sources) {
                     std::to_string(height));
   const at::Tensor fused = method_->fuse(pad_to_multiple(sources.to(choice_.device), method_->multiple()),
                                          parameters_, seeded_noise(parameters_.seed, choice_.device));
+  height_ = height;
+  width_ = width;
   const at::Tensor cropped = fused.narrow(2, 0, height).narrow(3, 0, width);
   // A picture with holes in it must not look like one without. (Reading the sum also waits for a GPU.)
   if (!std::isfinite(cropped.sum().item<float>()))
     throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
   return (parameters_.contrast > 1 ? stretch_contrast(cropped, parameters_.contrast) : cropped).clamp(-1, 1);
+}
+
+at::Tensor Fuser::cropped_weights() const {
+  const at::Tensor weights = method_->weights();
+  return weights.defined() ? weights.narrow(2, 0, height_).narrow(3, 0, width_) : weights;
+}
+
+at::Tensor Fuser::gain_map() const {
+  const at::Tensor weights = cropped_weights();
+  if (!weights.defined())
+    throw Error(ErrorCode::invalid_argument,
+                std::string("parameter mode: gain needs a method with weights, which ") +
+                    name_of("method", static_cast<int>(parameters_.method)) + " hasn't");
+  return weights.mean(0, true);
+}
+
+std::vector<double> Fuser::weight_means() const {
+  const at::Tensor weights = cropped_weights();
+  if (!weights.defined()) return {};
+  const at::Tensor means = weights.mean({1, 2, 3}, false, at::kDouble).cpu();
+  return {means.const_data_ptr<double>(), means.const_data_ptr<double>() + means.numel()};
 }
 
 NoiseField seeded_noise(std::int64_t seed, at::Device device) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/device/device.h"
 #include "core/fusion/method.h"
@@ -32,6 +33,12 @@ class Fuser {
   /// the network needs and cropped again. Throws Error(internal) when the result isn't finite.
   at::Tensor fuse(const at::Tensor& sources);
 
+  /// Of the last picture: how much of it comes from the infrared sources, [1,1,H,W] float32 on 0..1, the mean
+  /// over the noise levels. Throws Error(invalid_argument) where the method has no weights.
+  at::Tensor gain_map() const;
+  /// And the mean of each noise level's map, the most noisy first; empty where the method has no weights.
+  std::vector<double> weight_means() const;
+
   /// Forgets the frames before.
   void reset() { method_->reset(); }
 
@@ -42,10 +49,14 @@ class Fuser {
   const std::string& model() const { return model_; }
 
  private:
+  /// The method's weights without what the picture was padded with; undefined where it has none.
+  at::Tensor cropped_weights() const;
+
   Parameters parameters_;
   DeviceChoice choice_;
   std::unique_ptr<FusionMethod> method_;
   std::string model_;
+  std::int64_t height_ = 0, width_ = 0;  ///< of the last picture
 };
 
 /// Standard normal fields from a CPU generator, so that every device sees the same noise.

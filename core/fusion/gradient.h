@@ -61,6 +61,10 @@ class GradientFusion {
 
   void reset() { past_ = {}; }
 
+  /// Of the last picture, [K,1,H,W], Σ_k = 1: the mean over time that its gradients were chosen by. Undefined
+  /// before the first one and after reset().
+  const at::Tensor& weights() const { return past_.weights; }
+
  private:
   struct Past {
     GlobalNumbers numbers;

@@ -40,6 +40,10 @@ class Gradient : public FusionMethod {
     maker_->reset();
     fusion_.reset();
   }
+  at::Tensor weights() const override {
+    const at::Tensor& weights = fusion_.weights();
+    return weights.defined() ? infrared_share(weights.unsqueeze(0)) : at::Tensor();
+  }
   std::int64_t multiple() const override { return maker_->multiple(); }
   std::uint64_t evaluations() const override { return maker_->evaluations(); }
   std::span<const Lap> laps() const override { return laps_.all(); }

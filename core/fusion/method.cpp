@@ -40,10 +40,24 @@ class Guided : public DenoiserMethod {
 
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     Evaluator evaluator(*denoiser_);
-    at::Tensor fused = sample_guided(evaluator, sources, p, noise);
+    // Of the stretches of steps that share their weights, up to 16.
+    std::vector<at::Tensor> weights;
+    const int every = ((p.steps - 1) / p.interval / 16 + 1) * p.interval;
+    const auto keep = [&, number = 0](const GuidedStep& step) mutable {
+      if (number++ % every == 0 && (weights.empty() || !weights.back().is_same(step.weights)))
+        weights.push_back(step.weights);
+    };
+    at::Tensor fused = sample_guided(evaluator, sources, p, noise, keep);
     evaluations_ = evaluator.evaluations();
+    weights_ = std::move(weights);
     return fused;
   }
+  at::Tensor weights() const override {
+    return weights_.empty() ? at::Tensor() : infrared_share(at::stack(weights_));
+  }
+
+ private:
+  std::vector<at::Tensor> weights_;  ///< each [K,1,H,W]
 };
 
 class Bandwise : public DenoiserMethod {
@@ -57,8 +71,12 @@ class Bandwise : public DenoiserMethod {
     const LevelEstimates estimates =
         estimate_levels(evaluator, sources, timesteps, p.distance, p.draws, noise);
     evaluations_ = evaluator.evaluations();
-    return fuse_bands(sources, estimates.mean, estimates.distance.squeeze(2), p);
+    return fuse_bands(sources, estimates.mean, estimates.distance.squeeze(2), p, &weights_);
   }
+  at::Tensor weights() const override { return infrared_share(weights_); }
+
+ private:
+  at::Tensor weights_;
 };
 
 class Amortised : public FusionMethod {
@@ -77,13 +95,15 @@ class Amortised : public FusionMethod {
     evaluations_ = static_cast<std::uint64_t>(sources.size(0));
     // [M,K,1,H,W] and [M,K,H/u,W/u]
     return fuse_bands(sources, estimates.mean.transpose(0, 1).unsqueeze(2), estimates.error.transpose(0, 1),
-                      p);
+                      p, &weights_);
   }
+  at::Tensor weights() const override { return infrared_share(weights_); }
   std::int64_t multiple() const override { return student_->multiple(); }
   std::uint64_t evaluations() const override { return evaluations_; }
 
  private:
   std::shared_ptr<const Student> student_;
+  at::Tensor weights_;
   std::uint64_t evaluations_ = 0;
 };
 
@@ -98,6 +118,11 @@ void check_channels(const Parameters& p, const FusionMethod& method) {
 }
 
 }  // namespace
+
+at::Tensor infrared_share(const at::Tensor& weights) {
+  if (!weights.defined()) return {};
+  return (1 - weights.select(1, 0)).clamp_(0, 1);  // the weights' sum is 1
+}
 
 std::string gradient_student_file(const Parameters& p) {
   if (!p.student.empty()) return text(p.student);

@@ -17,6 +17,10 @@
 
 namespace digfusion {
 
+/// What weights() tells of weights [L,K,1,H,W] of all sources, of which the first is the visible one;
+/// undefined for an undefined tensor.
+at::Tensor infrared_share(const at::Tensor& weights);
+
 class FusionMethod {
  public:
   virtual ~FusionMethod() = default;
@@ -31,6 +35,11 @@ class FusionMethod {
 
   /// Forgets the frames before.
   virtual void reset() {}
+
+  /// The infrared sources' share of the last picture for each noise level, the most noisy first: [L,1,H,W] on
+  /// the sources' grid, 0..1. Costs what it takes when it is asked for, not before. Undefined where a method
+  /// has no such weights, and before the first picture.
+  virtual at::Tensor weights() const { return {}; }
 
   virtual std::int64_t multiple() const = 0;
   /// The most channels that it fuses: 1 (luma), or 3 for a model of colour pictures.

@@ -129,6 +129,73 @@ void write(const Image& output, const Fused& fused) {
   for (const int component : {1, 2}) write_chroma<Sample>(output, component, fused);
 }
 
+/// What tint() mixes in at a pixel.
+struct Mixed {
+  Fused colours;
+  const float* share;
+  std::int64_t width;
+  double share_at(std::int64_t x, std::int64_t y) const { return share[y * width + x]; }
+};
+
+template <class Sample>
+void tint_chroma(const Image& picture, int component, const Mixed& mixed) {
+  const Component& c = picture.component[component];
+  const ChromaScale scale = chroma_scale(picture.component[0].depth, picture.range);
+  const LumaCoefficients k = luma_coefficients(picture.matrix);
+  const std::int64_t wide = std::int64_t{1} << c.w_sub, high = std::int64_t{1} << c.h_sub;
+  const std::int64_t rows = (picture.height + high - 1) >> c.h_sub;
+  at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const Row<Sample> samples(picture, component, row);
+      const std::int64_t bottom = std::min<std::int64_t>((row + 1) * high, picture.height);
+      for (std::int64_t left = 0, column = 0; left < picture.width; left += wide, ++column) {
+        double sum = 0, share = 0;
+        int count = 0;
+        for (std::int64_t y = row * high; y < bottom; ++y)
+          for (std::int64_t x = left; x < std::min<std::int64_t>(left + wide, picture.width); ++x, ++count)
+            if (const double here = mixed.share_at(x, y); here > 0) {
+              sum += here * to_ycc(mixed.colours.at(x, y), k)[static_cast<std::size_t>(component)];
+              share += here;
+            }
+        if (share == 0) continue;
+        samples.set(column, sample_of(std::lerp(double(samples.get(column)), scale.neutral, share / count) +
+                                          2 * scale.half * sum / count,
+                                      (1 << c.depth) - 1));
+      }
+    }
+  });
+}
+
+template <class Sample>
+void tint_pixels(const Image& picture, const Mixed& mixed, bool keep_luma) {
+  const Scale scale = scale_of(picture.component[0].depth, picture.range);
+  const LumaCoefficients k = luma_coefficients(picture.matrix);
+  const auto of_black = [&](int sample) { return (sample - scale.black) / (scale.white - scale.black); };
+  const auto from_black = [&](double value) {
+    return sample_of(scale.black + value * (scale.white - scale.black), scale.largest);
+  };
+  for_rows(picture, [&](std::int64_t y) {
+    const Row<Sample> first(picture, 0, y), second(picture, picture.is_rgb ? 1 : 0, y),
+        third(picture, picture.is_rgb ? 2 : 0, y);
+    for (std::int64_t x = 0; x < picture.width; ++x) {
+      const double share = mixed.share_at(x, y);
+      if (!(share > 0)) continue;
+      Colour colour = mixed.colours.at(x, y);
+      if (!picture.is_rgb) {
+        first.set(x, from_black(std::lerp(of_black(first.get(x)), luma_of(colour, k), share)));
+        continue;
+      }
+      const Colour now = {of_black(first.get(x)), of_black(second.get(x)), of_black(third.get(x))};
+      const double lift = keep_luma ? luma_of(now, k) - luma_of(colour, k) : 0;
+      int c = 0;
+      for (const Row<Sample>* row : {&first, &second, &third}) {
+        const auto i = static_cast<std::size_t>(c++);
+        row->set(x, from_black(std::lerp(now[i], colour[i] + lift, share)));
+      }
+    }
+  });
+}
+
 }  // namespace
 
 at::Tensor read_rgb(const Image& image) {
@@ -142,6 +209,18 @@ void write_rgb(const Image& visible, const at::Tensor& fused, const Image& outpu
   const at::Tensor values = fused.to(at::kCPU).contiguous();
   with_sample_type(visible, [&](auto sample) {
     write<decltype(sample)>(output, Fused(values.data_ptr<float>(), output));
+  });
+}
+
+void tint(const Image& picture, const at::Tensor& colours, const at::Tensor& share, bool keep_luma) {
+  const at::Tensor values = colours.contiguous(), shares = share.contiguous();
+  const Mixed mixed{Fused(values.const_data_ptr<float>(), picture), shares.const_data_ptr<float>(),
+                    picture.width};
+  with_sample_type(picture, [&](auto sample) {
+    using Sample = decltype(sample);
+    if (picture.is_rgb || !keep_luma) tint_pixels<Sample>(picture, mixed, keep_luma);
+    if (picture.is_rgb || picture.components < 3) return;
+    for (const int component : {1, 2}) tint_chroma<Sample>(picture, component, mixed);
   });
 }
 

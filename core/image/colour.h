@@ -18,4 +18,10 @@ at::Tensor read_rgb(const Image& image);
 /// alpha is copied from there. Subsampled chroma is the mean of its block; a gray output gets the luma.
 void write_rgb(const Image& visible, const at::Tensor& fused, const Image& output);
 
+/// Mixes colours [1,3,H,W] (as write_rgb() takes them, on the CPU) into a coloured picture in memory:
+/// `share` [1,1,H,W], 0..1, of each pixel is theirs. With `keep_luma` only the chroma is mixed, and what of a
+/// colour doesn't fit into RGB beside that luma is clipped. Subsampled chroma takes the mean over its block;
+/// samples with a share of 0 stay bit by bit.
+void tint(const Image& picture, const at::Tensor& colours, const at::Tensor& share, bool keep_luma);
+
 }  // namespace digfusion

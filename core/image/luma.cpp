@@ -81,11 +81,12 @@ void write(const Image& visible, const float* fused, const Image& output) {
 
 }  // namespace
 
-void check_image(const Image& image, const char* which) {
+void check_image(const Image& image, const char* which, int across) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::invalid_argument, std::string(which) + " picture: " + what);
   };
-  const int longer = std::max(image.width, image.height), shorter = std::min(image.width, image.height);
+  const int width = image.width / across;
+  const int longer = std::max(width, image.height), shorter = std::min(width, image.height);
   if (shorter < 16 || longer > 4096 || shorter > 2160)
     refuse("its size " + std::to_string(image.width) + "×" + std::to_string(image.height) +
            " is outside of 16×16 to 4096×2160");

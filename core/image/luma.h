@@ -11,8 +11,8 @@
 namespace digfusion {
 
 /// Throws Error(invalid_argument) that says which field is impossible: sizes, planes too short for the
-/// components, depths, null pointers.
-void check_image(const Image& image, const char* which);
+/// components, depths, null pointers. `across`: how many pictures lie beside each other in it.
+void check_image(const Image& image, const char* which, int across = 1);
 
 /// Luma [1,1,H,W] float32, on the CPU. RGB pictures: Y' by the matrix's weights in fixed point, for 8 bit and
 /// Matrix::rgb exactly OpenCV's BGR→GRAY.

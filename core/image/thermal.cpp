@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "core/image/colour.h"
 #include "core/image/luma.h"
@@ -96,13 +97,21 @@ at::Tensor read_values(const Image& image) {
 at::Tensor ThermalSource::gray(const at::Tensor& values, const Image& image, const ThermalSettings& s) {
   if (s.range.unit != ThermalRange::Unit::automatic) {
     gain_ = {};
+    const auto value = [&](double end) {
+      return s.range.unit == ThermalRange::Unit::celsius ? s.radiometry.raw(end) : end;
+    };
+    display_range_ = DisplayRange{value(s.range.low), value(s.range.high)};
     return through(curve_of_range(s), values);
   }
   if (s.gain_control == GainControl::full) {
     gain_ = {};
+    const Scale scale = scale_of(image.component[0].depth, image.range);
+    display_range_ = DisplayRange{scale.black, scale.white};
     return over_full_range(values, image);
   }
-  return through(gain_.follow(histogram_of(values), s.gain_control, s.adaptation), values);
+  const Curve& curve = gain_.follow(histogram_of(values), s.gain_control, s.adaptation);
+  display_range_ = DisplayRange{gain_.limits().low, gain_.limits().high};
+  return through(curve, values);
 }
 
 const Curve& ThermalSource::curve_of_range(const ThermalSettings& s) {
@@ -126,9 +135,23 @@ at::Tensor ThermalSource::read(const Image& image, const ThermalSettings& s, boo
     picture = dead_pixels_.correct(picture);
   else
     dead_pixels_ = {};
+  values_ = raw ? picture : at::Tensor();
+  display_range_.reset();
   if (raw) picture = gray(picture, image, s);
-  if (is_black_hot(picture, raw, s)) picture = picture.neg();
+  if (is_black_hot(picture, raw, s)) {
+    picture = picture.neg();
+    if (display_range_) std::swap(display_range_->black, display_range_->white);
+  }
   return raw && rgb ? picture.expand({1, 3, -1, -1}).contiguous() : picture;
+}
+
+at::Tensor hot_pixels(const at::Tensor& values, const Highlight& highlight, const Radiometry& radiometry) {
+  Curve is_hot(raw_values);
+  for (int v = 0; v < raw_values; ++v) {
+    const double value = highlight.unit == Highlight::Unit::celsius ? radiometry.celsius(v) : v;
+    is_hot[static_cast<std::size_t>(v)] = value >= highlight.above ? 1 : 0;
+  }
+  return through(is_hot, values);
 }
 
 }  // namespace digfusion

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <optional>
 
 #include "core/image/dead_pixels.h"
 #include "core/image/gain_control.h"
@@ -29,6 +30,11 @@ struct ThermalSettings {
   explicit ThermalSettings(const Parameters& parameters);
 };
 
+/// The values that are shown black and white, whichever is higher.
+struct DisplayRange {
+  double black, white;
+};
+
 /// Whether a picture holds a thermal camera's values, which gain control brings to gray: one component of
 /// more than 8 bits. All others are gray already.
 bool is_raw(const Image& image);
@@ -45,7 +51,14 @@ class ThermalSource {
   /// Error(invalid_argument) when cropping leaves less than 16×16.
   at::Tensor read(const Image& image, const ThermalSettings& settings, bool rgb);
 
+  /// Of the last picture, where it was a raw one: its values [1,1,H,W] without what is cropped, dead pixels
+  /// corrected if they are. Undefined otherwise.
+  const at::Tensor& values() const { return values_; }
+  /// Of the last picture, where it was a raw one; by gain-control=plateau, the ends of its curve.
+  const std::optional<DisplayRange>& display_range() const { return display_range_; }
+
  private:
+  /// And keeps what gray stands for.
   at::Tensor gray(const at::Tensor& values, const Image& image, const ThermalSettings& settings);
   const Curve& curve_of_range(const ThermalSettings& settings);
   bool is_black_hot(const at::Tensor& picture, bool raw, const ThermalSettings& settings);
@@ -60,6 +73,11 @@ class ThermalSource {
   std::shared_ptr<const RangeCurve> range_;  // the last one asked for
   DeadPixelFilter dead_pixels_;
   PolarityWatch polarity_;
+  at::Tensor values_;
+  std::optional<DisplayRange> display_range_;
 };
+
+/// Where raw values [1,1,H,W] are at or above the highlight's threshold: 1, elsewhere 0.
+at::Tensor hot_pixels(const at::Tensor& values, const Highlight& highlight, const Radiometry& radiometry);
 
 }  // namespace digfusion

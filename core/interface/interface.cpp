@@ -21,6 +21,7 @@
 #include "core/image/luma.h"
 #include "core/image/remap.h"
 #include "core/image/thermal.h"
+#include "core/image/view.h"
 #include "core/interface/error.h"
 #include "core/interface/stages.h"
 
@@ -77,6 +78,7 @@ class TensorStreamFuser : public StreamFuser {
         if (sink) sink(user, LogLevel::warning, message.c_str());
       });
       thermal_.clear();
+      has_fused_ = false;
       use_threads(fuser_->parameters().threads);
       const std::scoped_lock lock(statistics_mutex_);
       frames_ = evaluations_ = 0;
@@ -117,50 +119,77 @@ class TensorStreamFuser : public StreamFuser {
       if (count < 2 || count > max_sources)
         throw Error(ErrorCode::invalid_argument,
                     "fusion needs 2 to 8 pictures, not " + std::to_string(count));
+      const Parameters& parameters = fuser_->parameters();
+      const int across = panels_across(parameters.mode);
       check_image(sources[0], "visible");
-      check_image(output, "output");
+      check_image(output, "output", across);
       if (sources[0].big_endian)
         throw Error(ErrorCode::invalid_argument, "visible picture: its samples are big-endian");
-      check_same_layout(sources[0], output);
+      check_same_layout(sources[0], output, across);
+      check_colours(parameters, output);
+      const ViewNeeds needs = needs_of(parameters);
       use_threads(fuser_->parameters().threads);
       Stopwatch whole, stage;
 
-      const bool is_rgb = fuser_->parameters().channels == Channels::rgb;
-      std::vector<at::Tensor> pictures = {is_rgb ? read_rgb(sources[0]) : read_luma(sources[0])};
+      const bool is_rgb = parameters.channels == Channels::rgb;
+      std::vector<at::Tensor> pictures;
       std::vector<ThermalSource> thermal = thermal_;
-      thermal.resize(count - 1);
-      const ThermalSettings settings(fuser_->parameters());
-      for (std::size_t i = 1; i < count; ++i) {
-        check_image(sources[i], "infrared");
-        const at::Tensor picture = thermal[i - 1].read(sources[i], settings, is_rgb);
-        pictures.push_back(placed(i, picture, pictures[0], sources));
+      Shown shown{.visible = &sources[0], .infrared = {}, .fused = {}, .gain = {}, .hot = {}};
+      if (needs.infrared) {
+        pictures.push_back(is_rgb ? read_rgb(sources[0]) : read_luma(sources[0]));
+        thermal.resize(count - 1);
+        const ThermalSettings settings(parameters);
+        for (std::size_t i = 1; i < count; ++i) {
+          check_image(sources[i], "infrared");
+          const at::Tensor picture = thermal[i - 1].read(sources[i], settings, is_rgb);
+          pictures.push_back(placed(i, picture, pictures[0], sources));
+        }
+        shown.infrared = pictures[1];
+        shown.hot = highlighted(thermal[0], settings.radiometry, pictures[0], sources);
+      } else {
+        thermal.clear();  // what comes after isn't its next picture
       }
-      const at::Tensor stacked = at::cat(pictures);
       const double read_ms = stage.lap();
 
-      const at::Tensor fused = fuser_->fuse(stacked);
+      if (needs.fused) {
+        shown.fused = fuser_->fuse(at::cat(pictures));
+        if (parameters.mode == View::gain) shown.gain = fuser_->gain_map();
+      } else {
+        fuser_->reset();
+      }
       const double fuse_ms = stage.lap();
 
-      (is_rgb ? write_rgb : write_fused)(sources[0], fused, output);
+      write_view(shown, parameters, output);
       const double write_ms = stage.lap();
       thermal_ = std::move(thermal);
+      has_fused_ = needs.fused;
       const std::scoped_lock lock(statistics_mutex_);
       read_.add(read_ms);
       fuse_.add(fuse_ms);
       write_.add(write_ms);
       total_.add(whole.lap());
-      for (const Lap& lap : fuser_->laps()) part(lap.name).add(lap.milliseconds);
+      if (needs.fused)
+        for (const Lap& lap : fuser_->laps()) part(lap.name).add(lap.milliseconds);
       ++frames_;
-      evaluations_ = fuser_->evaluations();
+      evaluations_ = needs.fused ? fuser_->evaluations() : 0;
     });
   }
 
   void reset() noexcept override {
     if (fuser_) fuser_->reset();
     thermal_.clear();
+    has_fused_ = false;
   }
 
-  FrameReport report() const noexcept override { return report_; }
+  FrameReport report() const noexcept override {
+    FrameReport report = report_;
+    (void)guarded([&] {
+      require_loaded();
+      tell_weights(report);
+      tell_display_range(report);
+    });
+    return report;
+  }
 
   Statistics statistics() const noexcept override {
     Statistics s;
@@ -191,8 +220,43 @@ class TensorStreamFuser : public StreamFuser {
                         sources[0].height, sources[0].pixel_aspect, fuser_->parameters().infrared_fit));
   }
 
-  static void check_same_layout(const Image& a, const Image& b) {
-    bool same = a.width == b.width && a.height == b.height && a.is_rgb == b.is_rgb &&
+  /// Where the first infrared picture is highlighted, on the visible picture's grid; undefined where nothing
+  /// is to be.
+  at::Tensor highlighted(const ThermalSource& thermal, const Radiometry& radiometry,
+                         const at::Tensor& visible, const Image* sources) {
+    const Highlight highlight = highlight_of(fuser_->parameters());
+    if (highlight.unit == Highlight::Unit::none) return {};
+    const at::Tensor& values = thermal.values();
+    if (!values.defined())
+      throw Error(ErrorCode::invalid_argument,
+                  "parameter highlight-above: the infrared picture has no raw values; it needs one component "
+                  "of more than 8 bits (GRAY16_LE), or highlight-above=none");
+    const at::Tensor nothing = at::zeros({1, 3, visible.size(2), visible.size(3)});
+    return take_nearest(hot_pixels(values, highlight, radiometry),
+                        placed(1, coordinates(values.size(2), values.size(3)), nothing, sources));
+  }
+
+  void tell_weights(FrameReport& report) const {
+    if (!has_fused_) return;
+    for (const double mean : fuser_->weight_means())
+      if (std::size_t(report.levels) < std::size(report.weight_mean))
+        report.weight_mean[report.levels++] = mean;
+  }
+
+  /// Of the first infrared picture.
+  void tell_display_range(FrameReport& report) const {
+    if (thermal_.empty() || !thermal_[0].display_range()) return;
+    const DisplayRange range = *thermal_[0].display_range();
+    const Radiometry radiometry = ThermalSettings(fuser_->parameters()).radiometry;
+    report.black_value = range.black;
+    report.white_value = range.white;
+    report.black_celsius = radiometry.celsius(range.black);
+    report.white_celsius = radiometry.celsius(range.white);
+  }
+
+  /// `b` is `across` times as wide.
+  static void check_same_layout(const Image& a, const Image& b, int across) {
+    bool same = across * a.width == b.width && a.height == b.height && a.is_rgb == b.is_rgb &&
                 a.components == b.components && a.planes == b.planes;
     for (int c = 0; same && c < a.components; ++c) {
       const Component &x = a.component[c], &y = b.component[c];
@@ -200,7 +264,9 @@ class TensorStreamFuser : public StreamFuser {
              x.depth == y.depth && x.shift == y.shift && x.w_sub == y.w_sub && x.h_sub == y.h_sub;
     }
     if (!same)
-      throw Error(ErrorCode::invalid_argument, "output picture: its layout isn't the visible picture's");
+      throw Error(ErrorCode::invalid_argument,
+                  std::string("output picture: its layout isn't the visible picture's") +
+                      (across > 1 ? ", twice as wide for mode=side-by-side" : ""));
   }
 
   StageTimes& part(const char* name) {
@@ -217,8 +283,9 @@ class TensorStreamFuser : public StreamFuser {
 
   std::optional<Fuser> fuser_;
   Registrar registrar_{""};
-  std::vector<ThermalSource> thermal_;  // of all sources but the first
-  FrameReport report_;
+  std::vector<ThermalSource> thermal_;   // of all sources but the first
+  FrameReport report_;                   // what report() doesn't ask others for
+  bool has_fused_ = false;               // in the last fuse()
   mutable std::mutex statistics_mutex_;  // statistics() may come from another thread than fuse()
   Statistics description_;               // device, precision and model
   std::uint64_t frames_ = 0, evaluations_ = 0;

@@ -51,6 +51,12 @@ double Radiometry::celsius(double raw) const {
   return logarithm > 0 ? b / logarithm - zero_celsius : HUGE_VAL;
 }
 
+double Radiometry::raw(double celsius) const {
+  if (!is_planck) return (celsius - offset) / scale;
+  const auto [r1, r2, b, f, o] = planck;
+  return r1 / (r2 * (std::exp(b / (celsius + zero_celsius)) - f)) - o;
+}
+
 std::variant<Radiometry, std::string> parse_radiometry(std::string_view text) {
   std::vector<double> numbers;
   for (std::string_view rest = text;;) {

@@ -21,6 +21,8 @@ struct Radiometry {
 
   /// In °C. Planck's curve has no temperature where raw + O isn't above 0: absolute zero stands there.
   double celsius(double raw) const;
+  /// The raw value of a temperature that is one, whether or not a sample could hold it.
+  double raw(double celsius) const;
 
   bool operator==(const Radiometry&) const = default;
 };

@@ -136,7 +136,7 @@ int fuse(const Options& options) {
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       try {
         Stopwatch watch;
-        tools::fuse_files(*fuser, jobs[i], task, parameters.channels);
+        tools::fuse_files(*fuser, jobs[i], task, parameters);
         report.fused(jobs[i], fuser->statistics(), watch.lap());
       } catch (const std::exception& error) {
         progress.clear();

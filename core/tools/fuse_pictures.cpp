@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 
+#include "core/parameters/view.h"
 #include "core/tools/fuse_colour.h"
 #include "core/tools/pictures.h"
 
@@ -145,13 +146,20 @@ void require_one_size(std::span<const cv::Mat> pictures, const FusionJob& job, c
 
 }  // namespace
 
-void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task, Channels channels) {
+void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task,
+                const Parameters& parameters) {
+  const bool joins_colour = task.colour_of_all && parameters.channels != Channels::rgb;
+  if (joins_colour && (parameters.mode != View::fused || coloured_by(parameters)))
+    throw std::runtime_error(std::string("--task ") + task.name +
+                             " fuses the colours of all pictures and has only --mode fused, without "
+                             "--palette and --highlight-above");
   std::vector<cv::Mat> pictures = {read_picture(job.sources[0])};
   check_format(job.output, pictures[0]);
   for (std::size_t i = 1; i < job.sources.size(); ++i) pictures.push_back(read_picture(job.sources[i]));
   if (task.colour_of_all) require_one_size(pictures, job, task);
-  if (!task.colour_of_all || channels == Channels::rgb) {
-    const cv::Mat fused(pictures[0].size(), pictures[0].type());
+  if (!joins_colour) {
+    const cv::Mat fused(pictures[0].rows, pictures[0].cols * panels_across(parameters.mode),
+                        pictures[0].type());
     fuse_images(fuser, pictures, fused, job);
     write_picture(job.output, fused);
     return;

@@ -33,9 +33,9 @@ std::vector<FusionJob> plan_fusion(std::span<const std::filesystem::path> inputs
 Image as_image(const cv::Mat& picture);
 
 /// Reads the sources, fuses and writes: the first picture's size, depth, colour and alpha with the fused
-/// luma. Where the task takes the colour of all (fuse_colour.h) they must be of one size. `channels` as the
-/// fuser was loaded with: rgb fuses the colours themselves.
-void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task, Channels channels);
+/// luma, or what parameters.mode shows. Where the task takes the colour of all (fuse_colour.h) they must be
+/// of one size. `parameters` as the fuser was loaded with; channels=rgb fuses the colours themselves.
+void fuse_files(StreamFuser& fuser, const FusionJob& job, const TaskSpec& task, const Parameters& parameters);
 
 /// "a.png, b.png and c.png".
 std::string names_text(std::span<const std::filesystem::path> files);

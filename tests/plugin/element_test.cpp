@@ -61,6 +61,7 @@ std::vector<std::string> other_values(const ParameterSpec& spec) {
   if (std::string_view(spec.name) == "levels") return {"900,30,1"};
   if (std::string_view(spec.name) == "noise") return {"0", "20,10+4"};
   if (std::string_view(spec.name) == "thermal-range") return {"29000..31000", "10C..40C"};
+  if (std::string_view(spec.name) == "highlight-above") return {"30000", "37C"};
   if (std::string_view(spec.name) == "radiometry") return {"0.04,-273.15"};
   if (spec.is_text()) return {"some text", ""};
   if (spec.is_integer())

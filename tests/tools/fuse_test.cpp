@@ -84,6 +84,34 @@ TEST_F(Fuse, BringsTheRawPictureOfAThermalCameraToGray) {
   EXPECT_GT(cv::norm(stretched, flat, cv::NORM_L1) / double(gray.total()), 4);
 }
 
+TEST_F(Fuse, ShowsWhatTheModeAsksFor) {
+  const cv::Mat visible = picture(1, CV_8UC3), gray = picture(2, CV_8UC1, visible.size());
+  const std::string v = write("v.png", visible), i = write("i.png", gray);
+  cv::Mat infrared;
+  cv::cvtColor(gray, infrared, cv::COLOR_GRAY2BGR);
+  EXPECT_TRUE(equal(fuse(v, i, "visible.png", {"--mode", "visible"}), visible));
+  EXPECT_TRUE(equal(fuse(v, i, "infrared.png", {"--mode", "infrared"}), infrared));
+  cv::Mat both;
+  cv::hconcat(visible, infrared, both);
+  EXPECT_TRUE(equal(fuse(v, i, "both.png", {"--mode", "side-by-side"}), both));
+  const int left = visible.cols / 4;
+  cv::Mat split = infrared.clone();
+  visible.colRange(0, left).copyTo(split.colRange(0, left));
+  EXPECT_TRUE(
+      equal(fuse(v, i, "split.png",
+                 {"--mode", "split", "--split-position", std::to_string(double(left) / visible.cols)}),
+            split));
+  const ProcessResult refused =
+      digfusion({"fuse", "--visible", i, "--infrared", v, "--output", at("x.png"), "--palette", "iron"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.err.find("parameter palette: a gray picture can't show colours"), std::string::npos)
+      << refused.err;
+  const ProcessResult task = digfusion(
+      {"fuse", "--inputs", v, v, "--output", at("x.png"), "--task", "focus", "--mode", "side-by-side"});
+  EXPECT_EQ(task.exit_code, 1);
+  EXPECT_NE(task.err.find("only --mode fused"), std::string::npos) << task.err;
+}
+
 TEST_F(Fuse, FusesFoldersByStemAndWritesPngForJpeg) {
   write("v/a.jpg", picture(1, CV_8UC3));
   write("v/b.tif", picture(2, CV_16UC1));

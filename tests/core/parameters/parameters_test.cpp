@@ -38,6 +38,8 @@ std::vector<Value> some_values(const ParameterSpec& spec) {
     values.emplace_back("10C..40C");
   else if (std::string_view(spec.name) == "radiometry")
     values.emplace_back("0.04,-273.15");
+  else if (std::string_view(spec.name) == "highlight-above")
+    values.emplace_back("37C");
   else
     values.emplace_back("some text/π");
   return values;
