@@ -26,6 +26,7 @@
 #include "plugin/fusionstream.h"
 #include "plugin/linkwatch.h"
 #include "plugin/messages.h"
+#include "plugin/outputshape.h"
 #include "plugin/properties.h"
 #include "plugin/session.h"
 #include "plugin/settings.h"
@@ -73,6 +74,12 @@ namespace {
   ", width = (int) [ 16, 4096 ], height = (int) [ 16, 2160 ]; video/x-raw, format = (string) { " formats \
   " }, framerate = " GST_VIDEO_FPS_RANGE ", width = (int) [ 16, 2160 ], height = (int) [ 16, 4096 ]"
 #define DIGFUSION_CAPS DIGFUSION_CAPS_OF(DIGFUSION_FORMATS)
+// And with mode=side-by-side twice as wide.
+#define DIGFUSION_OUTPUT_CAPS                                                                  \
+  "video/x-raw, format = (string) { " DIGFUSION_FORMATS " }, framerate = " GST_VIDEO_FPS_RANGE \
+  ", width = (int) [ 16, 8192 ], height = (int) [ 16, 2160 ]; video/x-raw, format = (string) " \
+  "{ " DIGFUSION_FORMATS " }, framerate = " GST_VIDEO_FPS_RANGE                                \
+  ", width = (int) [ 16, 4320 ], height = (int) [ 16, 4096 ]"
 
 // The stream that leads: its pictures give the output's timing, size, format and colours.
 GstStaticPadTemplate visible_template =
@@ -81,9 +88,9 @@ GstStaticPadTemplate visible_template =
 GstStaticPadTemplate infrared_template =
     GST_STATIC_PAD_TEMPLATE("infrared", GST_PAD_SINK, GST_PAD_ALWAYS,
                             GST_STATIC_CAPS(DIGFUSION_CAPS_OF(DIGFUSION_FORMATS ", GRAY16_BE")));
-// Always the caps of the visible stream.
+// The caps of the visible stream, as the view makes them.
 GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_CAPS));
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_OUTPUT_CAPS));
 
 State& state_of(gpointer element) { return *GST_DIGFUSION(element)->state; }
 
@@ -224,8 +231,9 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
 }
 
 /// What the visible pad takes and the source pad gives: whatever `other` has for a peer can do, of the
-/// template; at any rate where that isn't the visible stream's.
-void answer_caps(GstQuery* query, GstPad* pad, GstPad* other, bool any_rate) {
+/// template; at any rate where that isn't the visible stream's. The other pad's pictures are `times`/`over` as
+/// wide.
+void answer_caps(GstQuery* query, GstPad* pad, GstPad* other, bool any_rate, int times, int over) {
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
   GstCaps* known = gst_pad_get_pad_template_caps(pad);
@@ -233,10 +241,10 @@ void answer_caps(GstQuery* query, GstPad* pad, GstPad* other, bool any_rate) {
       filter ? gst_caps_intersect_full(filter, known, GST_CAPS_INTERSECT_FIRST) : gst_caps_ref(known);
   GstCaps* peer = nullptr;
   if (any_rate) {
-    peer = gst_caps_make_writable(gst_pad_peer_query_caps(other, nullptr));
+    peer = gst_caps_make_writable(peer_caps_across(other, nullptr, times, over));
     gst_caps_set_simple(peer, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, G_MAXINT, 1, nullptr);
   } else {
-    peer = gst_pad_peer_query_caps(other, wanted);
+    peer = peer_caps_across(other, wanted, times, over);
   }
   GstCaps* result = gst_caps_intersect_full(peer, wanted, GST_CAPS_INTERSECT_FIRST);
   gst_query_set_caps_result(query, result);
@@ -247,7 +255,8 @@ gboolean sink_query(GstAggregator* element, GstAggregatorPad* pad, GstQuery* que
   const State& state = state_of(element);
   if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS && pad == state.visible) {
     answer_caps(query, GST_PAD(pad), GST_AGGREGATOR_SRC_PAD(element),
-                state.settings.stream().lead == Lead::infrared);
+                state.settings.stream().lead == Lead::infrared,
+                OutputShape(state.settings.parameters()).across(), 1);
     return TRUE;
   }
   return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->sink_query(element, pad, query);
@@ -258,7 +267,8 @@ gboolean src_query(GstAggregator* element, GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_CAPS:
       answer_caps(query, GST_AGGREGATOR_SRC_PAD(element), GST_PAD(state.visible),
-                  state.settings.stream().lead == Lead::infrared);
+                  state.settings.stream().lead == Lead::infrared, 1,
+                  OutputShape(state.settings.parameters()).across());
       return TRUE;
     case GST_QUERY_POSITION:
     case GST_QUERY_DURATION:
@@ -284,7 +294,7 @@ gboolean src_event(GstAggregator* element, GstEvent* event) {
 
 GstFlowReturn update_src_caps(GstAggregator* element, GstCaps*, GstCaps** result) {
   *result = state_of(element).stream.output_caps();
-  return *result ? GST_FLOW_OK : GST_AGGREGATOR_FLOW_NEED_DATA;
+  return *result ? state_of(element).stream.shape_output(*result) : GST_AGGREGATOR_FLOW_NEED_DATA;
 }
 
 gboolean decide_allocation(GstAggregator* element, GstQuery* query) {

@@ -139,9 +139,11 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
     return fuse_and_send(std::move(frozen),
                          {BufferRef(gst_buffer_ref(infrared.buffer.get())), infrared.info, slot});
   }
-  BufferRef unstamped = policy == LossPolicy::blank
-                            ? blank(nullptr)
-                            : converted(infrared.buffer.get(), infrared.info, visible_.info);
+  if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
+  BufferRef unstamped =
+      policy == LossPolicy::blank
+          ? blank(nullptr)
+          : in_output_caps(converted(infrared.buffer.get(), infrared.info, visible_.info), false);
   if (!unstamped) {
     warn("the infrared picture can't be converted to the visible caps");
     return GST_AGGREGATOR_FLOW_NEED_DATA;
@@ -158,16 +160,16 @@ void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& inf
   if (fade_.policy == LossPolicy::blank)
     over = blank(visible);
   else if (fade_.which == Loss::visible)
-    over = converted(infrared.buffer.get(), infrared.info, visible_.info);
+    over = in_output_caps(converted(infrared.buffer.get(), infrared.info, visible_.info), false);
   else
-    over.reset(gst_buffer_ref(visible));
-  if (!over || !fade(fused, over.get(), visible_.info, double(fade_.left) / (fade_.of + 1)))
+    over = in_output_caps(BufferRef(gst_buffer_ref(visible)), true);
+  if (!over || !fade(fused, over.get(), output_info_, double(fade_.left) / (fade_.of + 1)))
     GST_DEBUG_OBJECT(element_, "a picture of the recovery can't be faded");
   --fade_.left;
 }
 
 BufferRef FusionStream::blank(GstBuffer* like) {
-  if (!black_) black_ = black_picture(visible_.info);
+  if (!black_) black_ = black_picture(output_info_);
   if (!black_) return nullptr;
   BufferRef copy(gst_buffer_copy(black_.get()));  // of the same memory
   if (like) copy_metadata(like, copy.get());
@@ -175,6 +177,7 @@ BufferRef FusionStream::blank(GstBuffer* like) {
 }
 
 GstFlowReturn FusionStream::send_blank(GstBuffer* like) {
+  if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
   BufferRef black = blank(like);
   if (!black) return GST_FLOW_ERROR;
   ++blanked_;

@@ -44,7 +44,7 @@ Status FusionStream::fuse(GstBuffer* visible, const Held& infrared, GstBuffer* o
   if (!visible_frame.mapped()) return refused("visible");
   MappedFrame infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
   if (!infrared_frame.mapped()) return refused("infrared");
-  MappedFrame output_frame(visible_.info, output, GST_MAP_WRITE);
+  MappedFrame output_frame(output_info_, output, GST_MAP_READWRITE);  // palettes mix into it
   if (!output_frame.mapped()) return refused("output");
   const Image sources[] = {as_image(visible_frame.frame()), as_image(infrared_frame.frame())};
   return session_.fuse(sources, std::size(sources), as_image(output_frame.frame()));
@@ -59,6 +59,7 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
   Status status = configure_changes();
   if (!status.ok()) return fail(std::move(visible), status);
   if (GST_BUFFER_IS_DISCONT(visible.get()) && sent_) session_.reset();
+  if (const GstFlowReturn flow = follow_view(wanted_); flow != GST_FLOW_OK) return flow;
   BufferRef output;
   if (const GstFlowReturn flow = new_output(visible.get(), output); flow != GST_FLOW_OK) return flow;
   const gint64 begin = g_get_monotonic_time();
@@ -143,6 +144,8 @@ void FusionStream::warn(const char* reason) {
 
 GstFlowReturn FusionStream::pass_through(BufferRef visible) {
   ++passed_through_;
+  if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
+  if (shape_.across() > 1) return send_wide(std::move(visible));
   if (downstream_video_meta_ || has_default_layout(visible.get(), visible_.info))
     return send(std::move(visible));
   BufferRef copy;
@@ -157,6 +160,13 @@ GstFlowReturn FusionStream::pass_through(BufferRef visible) {
     }
   }
   return send(std::move(copy));
+}
+
+GstFlowReturn FusionStream::send_wide(BufferRef visible) {
+  if (BufferRef wide = in_output_caps(std::move(visible), true)) return send(std::move(wide));
+  GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of the visible picture can't be mapped"),
+                    (nullptr));
+  return GST_FLOW_ERROR;
 }
 
 GstFlowReturn FusionStream::send(BufferRef buffer) {

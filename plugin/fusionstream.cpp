@@ -35,6 +35,7 @@ FusionStream::FusionStream(GstAggregator* element, GstAggregatorPad* visible, Gs
                            Settings& settings, Session& session)
     : element_(element), settings_(settings), session_(session), losses_(GST_ELEMENT(element)) {
   for (Input* input : {&visible_, &infrared_}) gst_video_info_init(&input->info);
+  gst_video_info_init(&output_info_);
   visible_.pad = visible;
   infrared_.pad = infrared;
 }
@@ -49,6 +50,8 @@ void FusionStream::start() {
   losses_.restart();
   lead_ = settings_.stream().lead;
   wanted_ = settings_.parameters();
+  shape_ = OutputShape(wanted_);
+  negotiated_across_ = 1;
   preset_in_use_ = wanted_.preset;
   pace_ = {};
   unconfigured_ = is_timed_ = false;
@@ -170,7 +173,6 @@ bool FusionStream::set_caps(GstAggregatorPad* pad, GstCaps* caps) {
     if (changed) session_.reset();
     last_visible_.reset();
     visible_.held.reset();
-    black_.reset();
   }
   if (pad == visible_.pad || lead_ == Lead::infrared)
     gst_pad_mark_reconfigure(GST_AGGREGATOR_SRC_PAD(element_));

@@ -20,6 +20,7 @@
 #include "plugin/ladder.h"
 #include "plugin/lateness.h"
 #include "plugin/losses.h"
+#include "plugin/outputshape.h"
 #include "plugin/pairing.h"
 #include "plugin/properties.h"
 #include "plugin/referencetime.h"
@@ -48,6 +49,8 @@ class FusionStream {
   /// The visible stream's caps, with the frame rate of the stream that leads, or null before they are known.
   /// The caller owns them.
   GstCaps* output_caps() const;
+  /// Makes the output's caps of these as the view asks for. What can't be is an element error.
+  GstFlowReturn shape_output(GstCaps*& caps);
   bool decide_allocation(GstQuery* query);
   GstBuffer* clip(GstAggregatorPad* pad, GstBuffer* buffer) const;
 
@@ -149,6 +152,12 @@ class FusionStream {
   GstFlowReturn new_output(GstBuffer* visible, BufferRef& output);
   GstFlowReturn fail(BufferRef visible, const Status& status);
   GstFlowReturn pass_through(BufferRef visible);
+  GstFlowReturn send_wide(BufferRef visible);
+  /// Negotiates anew where these parameters' view needs other caps; before a picture that is made with them.
+  GstFlowReturn follow_view(const Parameters& parameters);
+  /// A picture of the visible caps in the output's: itself, or on the left (a visible one) or the right of a
+  /// black one. Null when it can't be mapped.
+  BufferRef in_output_caps(BufferRef picture, bool is_visible) const;
   /// A black picture with the metadata of `like`, if given.
   BufferRef blank(GstBuffer* like);
   GstFlowReturn send_blank(GstBuffer* like);
@@ -170,7 +179,10 @@ class FusionStream {
   std::int64_t sent_until_ = INT64_MIN;   ///< running time where the last picture that was sent ended
   std::int64_t skip_before_ = INT64_MIN;  ///< the other stream led until then
   BufferRef last_visible_;                ///< where it may have to stand in
-  BufferRef black_;                       ///< for the visible caps, once it has been wanted
+  BufferRef black_;                       ///< for the output's caps, once it has been wanted
+  OutputShape shape_;
+  int negotiated_across_ = 1;  ///< of the last caps
+  GstVideoInfo output_info_;
   Losses losses_;
   FrozenWatch frozen_;
   struct {

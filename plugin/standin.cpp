@@ -78,6 +78,15 @@ BufferRef converted(GstBuffer* from, const GstVideoInfo& from_info, const GstVid
   return to;
 }
 
+BufferRef beside_black(GstBuffer* from, const GstVideoInfo& from_info, const GstVideoInfo& to_info,
+                       bool right) {
+  BufferRef to = new_picture(to_info);
+  if (!to) return nullptr;
+  GstVideoRectangle where = whole(from_info);
+  if (right) where.x = GST_VIDEO_INFO_WIDTH(&to_info) - where.w;
+  return convert(from, from_info, to.get(), to_info, where) ? std::move(to) : nullptr;
+}
+
 bool fade(GstBuffer* picture, GstBuffer* over, const GstVideoInfo& info, double share) {
   if (GST_VIDEO_INFO_COMP_DEPTH(&info, 0) > 8) return false;  // gst_video_blend() can't
   MappedFrame below(info, picture, GST_MAP_READWRITE), above(info, over, GST_MAP_READ);

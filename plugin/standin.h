@@ -16,6 +16,11 @@ BufferRef black_picture(const GstVideoInfo& info);
 /// `from`'s. Null when it can't be mapped or converted.
 BufferRef converted(GstBuffer* from, const GstVideoInfo& from_info, const GstVideoInfo& to_info);
 
+/// `from` on the left or right of a black picture of other caps, which has its format and height and more
+/// width. No timestamps. Null when it can't be mapped or converted.
+BufferRef beside_black(GstBuffer* from, const GstVideoInfo& from_info, const GstVideoInfo& to_info,
+                       bool right);
+
 /// Lays `over` on `picture`, which is writable and of the same caps; `share` of the result is `over`'s. False
 /// when one can't be mapped, and for samples of more than 8 bits.
 bool fade(GstBuffer* picture, GstBuffer* over, const GstVideoInfo& info, double share);

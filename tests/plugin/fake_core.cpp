@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "core/parameters/view.h"
+
 namespace digfusion::test {
 namespace {
 
@@ -68,6 +70,7 @@ class FakeFuser final : public StreamFuser {
       return failure(ErrorCode::model, error);
     fake_log.sharpness = parameters.sharpness;
     preset_ = parameters.preset;
+    across_ = panels_across(parameters.mode);
     return {};
   }
 
@@ -76,6 +79,7 @@ class FakeFuser final : public StreamFuser {
     ++fake_log.configures;
     fake_log.sharpness = parameters.sharpness;
     preset_ = parameters.preset;
+    across_ = panels_across(parameters.mode);
     return {};
   }
 
@@ -95,8 +99,8 @@ class FakeFuser final : public StreamFuser {
       if (failures_left_ > 0) --failures_left_;
       return failure(ErrorCode::invalid_argument, "the fake core was told to fail");
     }
-    if (count != 2 || output.components != sources[0].components || output.width != sources[0].width ||
-        output.height != sources[0].height)
+    if (count != 2 || output.components != sources[0].components ||
+        output.width != across_ * sources[0].width || output.height != sources[0].height)
       return failure(ErrorCode::invalid_argument, "the output isn't like the visible picture");
     const Image& visible = sources[0];
     const Image& infrared = sources[1];
@@ -109,7 +113,8 @@ class FakeFuser final : public StreamFuser {
           const int value = lower ? read(infrared, infrared.component[0], x * infrared.width / visible.width,
                                          y * infrared.height / visible.height)
                                   : read(visible, c, x, y);
-          write(output, output.component[i], x, y, value);
+          for (int panel = 0; panel < across_; ++panel)
+            write(output, output.component[i], x + (panel * visible.width >> c.w_sub), y, value);
         }
     }
     ++frames_;
@@ -152,6 +157,7 @@ class FakeFuser final : public StreamFuser {
     std::atomic<bool>& busy;
   };
 
+  int across_ = 1;  ///< pictures beside each other, all alike
   std::atomic<bool> busy_{false};
   Preset preset_ = Preset::realtime;
   std::uint64_t frames_ = 0;

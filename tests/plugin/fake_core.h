@@ -2,7 +2,7 @@
 //
 // A core without a network, for tests of the element's behaviour. Its picture is a split screen: the upper
 // half is the visible picture, the lower half the infrared luma (nearest sample), so a test sees what was
-// fused with what. Environment variables make it misbehave; they are read when the fuser is created.
+// fused with what; with mode=side-by-side there are two of it. Environment variables make it misbehave; they are read when the fuser is created.
 //   DIGFUSION_FAKE_ABI         interface version that it reports
 //   DIGFUSION_FAKE_LOAD_ERROR  load() fails with this message (ErrorCode::model)
 //   DIGFUSION_FAKE_LOAD_MS     how long load() takes
