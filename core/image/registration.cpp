@@ -205,7 +205,8 @@ PixelMap::PixelMap(const Registration& registration, Size visible, Size infrared
   const Point centre{(double(infrared.width) * infrared_x_ - 1) / 2,
                      (double(infrared.height) * infrared_y_ - 1) / 2};
   if (h[6] * centre.x + h[7] * centre.y + h[8] < 0)
-    for (double& number : to_infrared_) number = -number;
+    for (Homography* turned : {&to_infrared_, &registration_.to_visible})
+      for (double& number : *turned) number = -number;
 }
 
 std::optional<Point> PixelMap::to_infrared(Point seen) const {
@@ -215,6 +216,15 @@ std::optional<Point> PixelMap::to_infrared(Point seen) const {
   if (p && registration_.infrared.lens) p = registration_.infrared.lens->distort(*p);
   if (!p) return {};
   return Point{(p->x + .5) / infrared_x_ - .5, (p->y + .5) / infrared_y_ - .5};
+}
+
+std::optional<Point> PixelMap::to_visible(Point seen) const {
+  std::optional<Point> p = Point{(seen.x + .5) * infrared_x_ - .5, (seen.y + .5) * infrared_y_ - .5};
+  if (registration_.infrared.lens) p = registration_.infrared.lens->undistort(*p);
+  if (p) p = mapped(registration_.to_visible, *p);
+  if (p && registration_.visible.lens) p = registration_.visible.lens->distort(*p);
+  if (!p) return {};
+  return Point{(p->x + .5) / visible_x_ - .5, (p->y + .5) / visible_y_ - .5};
 }
 
 }  // namespace digfusion

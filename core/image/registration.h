@@ -61,17 +61,18 @@ std::optional<Registration> parse_registration(std::string_view text);
 /// Both sizes must be known.
 std::string to_json(const Registration& registration, std::string_view notes = "{}");
 
-/// The infrared pixel for each visible one: lens, homography and lens backwards, between pictures of these
-/// sizes.
+/// From pixel to pixel of pictures of these sizes: lens, homography and lens backwards.
 class PixelMap {
  public:
   PixelMap(const Registration& registration, Size visible, Size infrared);
 
   /// Nothing where the infrared camera can't see it; may lie outside its picture.
   std::optional<Point> to_infrared(Point visible) const;
+  /// Its inverse; may lie outside the visible picture.
+  std::optional<Point> to_visible(Point infrared) const;
 
  private:
-  Registration registration_;
+  Registration registration_;  ///< with the sign that mapped() wants
   Homography to_infrared_;
   double visible_x_, visible_y_, infrared_x_, infrared_y_;  ///< the file's size over that at hand
 };
