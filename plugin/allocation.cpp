@@ -106,6 +106,16 @@ void copy_metadata(GstBuffer* from, GstBuffer* to) {
   gst_buffer_foreach_meta(from, &copy_meta, &copy);
 }
 
+void remove_captions(GstBuffer* buffer) {
+  gst_buffer_foreach_meta(
+      buffer,
+      +[](GstBuffer*, GstMeta** meta, gpointer) -> gboolean {
+        if ((*meta)->info->api == GST_VIDEO_CAPTION_META_API_TYPE) *meta = nullptr;
+        return TRUE;
+      },
+      nullptr);
+}
+
 bool has_default_layout(GstBuffer* buffer, const GstVideoInfo& info) {
   const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer);
   if (!meta) return true;

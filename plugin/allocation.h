@@ -18,6 +18,9 @@ bool propose_pool(GstQuery* query);
 /// Timestamps, flags and every meta that doesn't describe the memory itself go from `from` to `to`.
 void copy_metadata(GstBuffer* from, GstBuffer* to);
 
+/// Takes closed captions from a writable buffer.
+void remove_captions(GstBuffer* buffer);
+
 /// Whether downstream can read `buffer` by its caps alone, without GstVideoMeta.
 bool has_default_layout(GstBuffer* buffer, const GstVideoInfo& info);
 

@@ -24,9 +24,12 @@
 
 #include "plugin/allocation.h"
 #include "plugin/fusionstream.h"
+#include "plugin/inputpad.h"
 #include "plugin/linkwatch.h"
 #include "plugin/messages.h"
 #include "plugin/outputshape.h"
+#include "plugin/picturemeta.h"
+#include "plugin/presets.h"
 #include "plugin/properties.h"
 #include "plugin/session.h"
 #include "plugin/settings.h"
@@ -58,7 +61,9 @@ struct _GstDigfusion {
   digfusion::State* state;  ///< created with the element, deleted in finalize
 };
 
-G_DEFINE_TYPE(GstDigfusion, gst_digfusion, GST_TYPE_AGGREGATOR)
+G_DEFINE_TYPE_WITH_CODE(GstDigfusion, gst_digfusion, GST_TYPE_AGGREGATOR,
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_CHILD_PROXY, digfusion::pads_as_children)
+                            G_IMPLEMENT_INTERFACE(GST_TYPE_PRESET, digfusion::every_property_as_preset))
 GST_ELEMENT_REGISTER_DEFINE(digfusion, "digfusion", GST_RANK_NONE, GST_TYPE_DIGFUSION)
 
 namespace digfusion {
@@ -213,13 +218,17 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
     case GST_EVENT_FLUSH_STOP:
       state.stream.flush_stopped();
       break;
+    case GST_EVENT_STREAM_START:
+      state.stream.forget_tags(pad);
+      break;
+    case GST_EVENT_TAG:
+      state.stream.take_tags(pad, event);
+      return TRUE;
     case GST_EVENT_EOS:
     case GST_EVENT_GAP:
-    case GST_EVENT_STREAM_START:
       break;
     default:
-      // The output is the visible stream, changed; what else (tags, say) is told of the infrared one ends
-      // here.
+      // The output is the visible stream, changed; what else is told of the infrared one ends here.
       if (is_visible && !GST_EVENT_IS_SERIALIZED(event)) break;
       if (is_visible)
         state.stream.forward(event);
@@ -231,8 +240,8 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
 }
 
 /// What the visible pad takes and the source pad gives: whatever `other` has for a peer can do, of the
-/// template; at any rate where that isn't the visible stream's. The other pad's pictures are `times`/`over` as
-/// wide.
+/// template; at any rate where that isn't the visible stream's. The other pad's pictures are `times`/`over`
+/// as wide.
 void answer_caps(GstQuery* query, GstPad* pad, GstPad* other, bool any_rate, int times, int over) {
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
@@ -288,6 +297,8 @@ gboolean src_event(GstAggregator* element, GstEvent* event) {
       return FALSE;
     }
   }
+  // GstAggregator would end it here.
+  if (GST_EVENT_TYPE(event) == GST_EVENT_NAVIGATION) return state_of(element).stream.navigate(event);
   if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) state_of(element).stream.told_lateness(event);
   return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->src_event(element, event);
 }
@@ -324,7 +335,7 @@ GstClockTime get_next_time(GstAggregator* element) { return state_of(element).st
 
 GstAggregatorPad* add_pad(GstDigfusion* self, const char* name) {
   GstPadTemplate* pad_template = gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(self), name);
-  auto* pad = static_cast<GstPad*>(g_object_new(GST_TYPE_AGGREGATOR_PAD, "name", name, "direction",
+  auto* pad = static_cast<GstPad*>(g_object_new(GST_TYPE_DIGFUSION_PAD, "name", name, "direction",
                                                 GST_PAD_SINK, "template", pad_template, nullptr));
   gst_element_add_pad(GST_ELEMENT(self), pad);
   return GST_AGGREGATOR_PAD(pad);
@@ -352,13 +363,14 @@ static void gst_digfusion_class_init(GstDigfusionClass* klass) {
   object_class->get_property = digfusion::get_property;
   object_class->finalize = digfusion::finalize;
   digfusion::install_properties(object_class);
+  digfusion::register_picture_meta();
 
   auto* element_class = GST_ELEMENT_CLASS(klass);
   element_class->change_state = digfusion::change_state;
-  for (auto* pad_template :
-       {&digfusion::visible_template, &digfusion::infrared_template, &digfusion::src_template})
-    gst_element_class_add_static_pad_template_with_gtype(element_class, pad_template,
-                                                         GST_TYPE_AGGREGATOR_PAD);
+  for (auto* pad_template : {&digfusion::visible_template, &digfusion::infrared_template})
+    gst_element_class_add_static_pad_template_with_gtype(element_class, pad_template, GST_TYPE_DIGFUSION_PAD);
+  gst_element_class_add_static_pad_template_with_gtype(element_class, &digfusion::src_template,
+                                                       GST_TYPE_AGGREGATOR_PAD);
   gst_element_class_set_static_metadata(
       element_class, "Diffusion fusion of visible and infrared video", "Filter/Effect/Video/Compositor",
       "Fuses a visible and an infrared video stream by diffusion information gain (Dig2DIG)",

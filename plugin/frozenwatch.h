@@ -21,6 +21,8 @@ class FrozenWatch {
   /// Looks at the next pair, in order of `time` (nanoseconds). `is_new`: the infrared picture isn't that of
   /// the pair before. Returns whether infrared is frozen; `after`: for how long it has to be the same.
   bool look(const Image& visible, const Image& infrared, bool is_new, std::int64_t time, std::int64_t after);
+  /// When the first of the infrared pictures that are the same came.
+  std::int64_t since() const { return since_; }
   void restart() { *this = {}; }
 
  private:

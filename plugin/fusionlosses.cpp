@@ -7,6 +7,7 @@
 #include "plugin/allocation.h"
 #include "plugin/fusionstream.h"
 #include "plugin/messages.h"
+#include "plugin/regions.h"
 #include "plugin/standin.h"
 #include "plugin/videoimage.h"
 
@@ -133,9 +134,11 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
   const Held& infrared = *infrared_.held;
   const Slot slot = infrared.slot;
   sent_until_ = visible_.end = slot.time + slot.interval;
+  times_.leading = slot.time;
   if (policy == LossPolicy::freeze && last_visible_) {
     BufferRef frozen = stamped(last_visible_.get(), slot);
     if (!frozen) return GST_AGGREGATOR_FLOW_NEED_DATA;
+    remove_captions(frozen.get());  // they were shown once
     return fuse_and_send(std::move(frozen),
                          {BufferRef(gst_buffer_ref(infrared.buffer.get())), infrared.info, slot});
   }
@@ -150,8 +153,16 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
   }
   BufferRef picture = stamped(unstamped.get(), slot);
   if (!picture) return GST_AGGREGATOR_FLOW_NEED_DATA;
-  ++(policy == LossPolicy::blank ? blanked_ : passed_through_);
-  return send(std::move(picture));
+  if (policy == LossPolicy::blank) {
+    ++blanked_;
+    return send(std::move(picture), Sent::blank);
+  }
+  ++passed_through_;
+  if (has_regions(infrared.buffer.get()))
+    map_regions(infrared.buffer.get(),
+                InfraredMap({}, {}, {grid_of(visible_.info).size}, {grid_of(infrared.info).size}),
+                picture.get());
+  return send(std::move(picture), Sent::infrared);
 }
 
 void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared) {
@@ -181,7 +192,7 @@ GstFlowReturn FusionStream::send_blank(GstBuffer* like) {
   BufferRef black = blank(like);
   if (!black) return GST_FLOW_ERROR;
   ++blanked_;
-  return send(std::move(black));
+  return send(std::move(black), Sent::blank);
 }
 
 }  // namespace digfusion

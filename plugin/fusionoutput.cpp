@@ -8,6 +8,7 @@
 #include "plugin/allocation.h"
 #include "plugin/fusionstream.h"
 #include "plugin/messages.h"
+#include "plugin/regions.h"
 #include "plugin/standin.h"
 #include "plugin/videoimage.h"
 
@@ -71,7 +72,16 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
   keep_pace(taken);
   failures_in_row_ = 0;
   fade_in(output.get(), visible.get(), infrared);
-  return send(std::move(output));
+  const Making making = making_of(infrared);
+  place_.update(wanted_, visible_.info, infrared.info, making.report);
+  if (const auto map = place_.map()) map_regions(infrared.buffer.get(), *map, output.get());
+  return send(std::move(output), Sent::fused, &making);
+}
+
+Making FusionStream::making_of(const Held& infrared) const {
+  const std::int64_t taken = losses_.is(Loss::frozen) ? frozen_.since() : infrared.slot.time;
+  return {infrared.slot.time - times_.visible, std::max<std::int64_t>(times_.leading - taken, 0),
+          session_.report()};
 }
 
 Status FusionStream::configure_changes() {
@@ -147,7 +157,7 @@ GstFlowReturn FusionStream::pass_through(BufferRef visible) {
   if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
   if (shape_.across() > 1) return send_wide(std::move(visible));
   if (downstream_video_meta_ || has_default_layout(visible.get(), visible_.info))
-    return send(std::move(visible));
+    return send(std::move(visible), Sent::visible);
   BufferRef copy;
   if (const GstFlowReturn flow = new_output(visible.get(), copy); flow != GST_FLOW_OK) return flow;
   {
@@ -159,17 +169,17 @@ GstFlowReturn FusionStream::pass_through(BufferRef visible) {
       return GST_FLOW_ERROR;
     }
   }
-  return send(std::move(copy));
+  return send(std::move(copy), Sent::visible);
 }
 
 GstFlowReturn FusionStream::send_wide(BufferRef visible) {
-  if (BufferRef wide = in_output_caps(std::move(visible), true)) return send(std::move(wide));
+  if (BufferRef wide = in_output_caps(std::move(visible), true)) return send(std::move(wide), Sent::visible);
   GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of the visible picture can't be mapped"),
                     (nullptr));
   return GST_FLOW_ERROR;
 }
 
-GstFlowReturn FusionStream::send(BufferRef buffer) {
+GstFlowReturn FusionStream::send(BufferRef buffer, Sent sent, const Making* making) {
   if (!std::exchange(sent_, true)) {
     const Statistics core = session_.statistics();
     GST_INFO_OBJECT(element_, "first picture, by %s in %s with %s", core.device, core.precision,
@@ -177,10 +187,9 @@ GstFlowReturn FusionStream::send(BufferRef buffer) {
   }
   ++frames_;
   lateness_.sent(g_get_monotonic_time() * 1000);
-  if (std::exchange(dropped_before_, false)) {
-    buffer.reset(gst_buffer_make_writable(buffer.release()));
-    GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
-  }
+  buffer.reset(gst_buffer_make_writable(buffer.release()));
+  if (std::exchange(dropped_before_, false)) GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
+  add_picture_meta(buffer.get(), sent, wanted_.mode, preset_in_use_, making);
   // Stream start, caps and segment went downstream with the negotiation.
   for (GstEvent* event : pending_) gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
   pending_.clear();

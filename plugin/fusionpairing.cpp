@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugin/allocation.h"
 #include "plugin/fusionstream.h"
 #include "plugin/messages.h"
 
@@ -149,12 +150,14 @@ GstFlowReturn FusionStream::infrared_leads(bool timeout) {
     return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
   if (fate == Fate::missing) return led_without_visible(slot);
+  times_ = {slot.time, visible.slot.time};
   watch_clocks(visible.slot, slot);
   if (losses_.update(Loss::visible, false, slot.time, now_.visible_loss))
     recover(Loss::visible, now_.visible_loss);
   if (now_.visible_loss == LossPolicy::freeze) last_visible_.reset(gst_buffer_ref(visible.buffer.get()));
   BufferRef picture = stamped(visible.buffer.get(), slot);
   if (!picture) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  if (visible.slot.used) remove_captions(picture.get());  // they were shown once
   sent_until_ = infrared_.end;
   return fuse_pair(std::move(picture),
                    {BufferRef(gst_buffer_ref(infrared_.held->buffer.get())), infrared_.info, slot},

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "plugin/allocation.h"
+#include "plugin/inputpad.h"
 #include "plugin/messages.h"
+#include "plugin/navigation.h"
 
 #define GST_CAT_DEFAULT digfusion_debug
 
@@ -55,6 +57,7 @@ void FusionStream::start() {
   preset_in_use_ = wanted_.preset;
   pace_ = {};
   unconfigured_ = is_timed_ = false;
+  for (const Input* input : {&visible_, &infrared_}) forget_arrivals(GST_DIGFUSION_PAD(input->pad));
 }
 
 void FusionStream::stop() {
@@ -67,6 +70,8 @@ void FusionStream::stop() {
   forget();
   for (GstEvent* event : pending_) gst_event_unref(event);
   pending_.clear();
+  tags_ = {};
+  place_.forget();
   for (Input* input : {&visible_, &infrared_}) {
     gst_clear_caps(&input->caps);
     gst_video_info_init(&input->info);
@@ -212,6 +217,7 @@ void FusionStream::update_latency() {
 bool FusionStream::decide_allocation(GstQuery* query) { return decide_pool(query, downstream_video_meta_); }
 
 GstBuffer* FusionStream::clip(GstAggregatorPad* pad, GstBuffer* buffer) const {
+  if (!is_gap(buffer)) note_arrival(GST_DIGFUSION_PAD(pad));
   const GstSegment segment = segment_of(pad);
   if (!GST_BUFFER_PTS_IS_VALID(buffer) || segment.format != GST_FORMAT_TIME) return buffer;
   const GstClockTime start = GST_BUFFER_PTS(buffer);
@@ -304,6 +310,24 @@ void FusionStream::forward(GstEvent* event) {
     pending_.push_back(event);
 }
 
+void FusionStream::take_tags(GstAggregatorPad* pad, GstEvent* event) {
+  if (GstEvent* merged = tags_.take(event, pad == visible_.pad)) forward(merged);
+  gst_event_unref(event);
+}
+
+void FusionStream::forget_tags(GstAggregatorPad* pad) { tags_.forget(pad == visible_.pad); }
+
+bool FusionStream::navigate(GstEvent* event) {
+  Size size;
+  if (GstCaps* caps = gst_pad_get_current_caps(GST_PAD(visible_.pad))) {
+    GstVideoInfo info;
+    if (gst_video_info_from_caps(&info, caps)) size = grid_of(info).size;
+    gst_caps_unref(caps);
+  }
+  return send_navigation(event, settings_.parameters().mode, size, place_.map().get(), GST_PAD(visible_.pad),
+                         GST_PAD(infrared_.pad));
+}
+
 GstFlowReturn FusionStream::aggregate(bool timeout) {
   if (forget_.exchange(false)) {
     forget();
@@ -350,6 +374,7 @@ GstFlowReturn FusionStream::visible_leads(bool timeout) {
     recover(Loss::visible, now_.visible_loss);
   }
   interval_ = slot.interval;
+  times_ = {slot.time, slot.time};
   if (is_late(slot)) return drop_late(visible_, infrared_, slot);
   if (!first_visible_) first_visible_ = slot.time;
   reference_.leads(next.get(), slot.time);

@@ -17,24 +17,27 @@
 #include "plugin/clock.h"
 #include "plugin/computetime.h"
 #include "plugin/frozenwatch.h"
+#include "plugin/infraredplace.h"
 #include "plugin/ladder.h"
 #include "plugin/lateness.h"
 #include "plugin/losses.h"
 #include "plugin/outputshape.h"
 #include "plugin/pairing.h"
+#include "plugin/picturemeta.h"
 #include "plugin/properties.h"
 #include "plugin/referencetime.h"
 #include "plugin/session.h"
 #include "plugin/settings.h"
+#include "plugin/tags.h"
 
 namespace digfusion {
 
 /// A copy of the pad's present segment.
 GstSegment segment_of(GstAggregatorPad* pad);
 
-/// Every method is for the streaming thread, but flush_started(), flush_stopped(), told_lateness() and
-/// counts(), which are for any, and start() and stop(), which are for state changes while there is no
-/// streaming thread.
+/// Every method is for the streaming thread, but flush_started(), flush_stopped(), told_lateness(),
+/// navigate() and counts(), which are for any, and start() and stop(), which are for state changes while
+/// there is no streaming thread.
 class FusionStream {
  public:
   /// Borrows everything; all of it lives as long as the element.
@@ -57,11 +60,17 @@ class FusionStream {
   /// Sends an event of the visible stream downstream, in order with the pictures. Takes the event.
   void forward(GstEvent* event);
 
+  /// Tags of a sink pad's stream; see tags.h. Takes the event.
+  void take_tags(GstAggregatorPad* pad, GstEvent* event);
+  void forget_tags(GstAggregatorPad* pad);
+
   /// One step: at most one picture goes downstream. `timeout`: in a live pipeline, no more waiting.
   GstFlowReturn aggregate(bool timeout);
 
   /// Downstream's QoS event. Any thread.
   void told_lateness(GstEvent* event);
+  /// A navigation event of downstream, sent on upstream. Takes it. Any thread.
+  bool navigate(GstEvent* event);
   void flush_started();
   void flush_stopped();
   /// When the next picture is due.
@@ -163,7 +172,10 @@ class FusionStream {
   GstFlowReturn send_blank(GstBuffer* like);
   /// Lays what was sent while a stream was lost over the fused picture, weaker with each.
   void fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared);
-  GstFlowReturn send(BufferRef buffer);
+  /// `making` is for Sent::fused.
+  GstFlowReturn send(BufferRef buffer, Sent sent, const Making* making = nullptr);
+  /// What is told of the picture that was just fused.
+  Making making_of(const Held& infrared) const;
   void warn(const char* reason);
   void forget();
 
@@ -183,6 +195,11 @@ class FusionStream {
   OutputShape shape_;
   int negotiated_across_ = 1;  ///< of the last caps
   GstVideoInfo output_info_;
+  struct {
+    std::int64_t leading = 0, visible = 0;  ///< running times of the pictures in hand
+  } times_;
+  InfraredPlace place_;  ///< of the last picture that was fused
+  Tags tags_;
   Losses losses_;
   FrozenWatch frozen_;
   struct {

@@ -146,6 +146,11 @@ void Session::reset() {
   if (fuser_) fuser_->reset();
 }
 
+FrameReport Session::report() const {
+  const std::lock_guard lock(fuser_mutex_);
+  return fuser_ ? fuser_->report() : FrameReport{};
+}
+
 Statistics Session::statistics() const {
   if (std::unique_lock lock(fuser_mutex_, std::try_to_lock); lock && fuser_) {
     bool loaded;

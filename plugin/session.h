@@ -47,6 +47,8 @@ class Session {
   Status configure(const Parameters& parameters);
   Status fuse(const Image* sources, std::size_t count, const Image& output);
   void reset();
+  /// Of the last picture that was fused. Streaming thread.
+  FrameReport report() const;
 
   /// Doesn't wait for a picture being fused: gives the figures before it then. After stop(): the last ones.
   Statistics statistics() const;

@@ -133,6 +133,11 @@ class FakeFuser final : public StreamFuser {
     report.weight_mean[1] = 0.75;
     report.black_value = 100;
     report.white_value = 200;
+    if (const int x = number_from("DIGFUSION_FAKE_REFINED_X", 0)) {
+      report.refined_x = x;
+      report.refined_y = report.refined_degrees = 0;
+      report.confidence = .5;
+    }
     return report;
   }
 

@@ -7,6 +7,7 @@
 //   DIGFUSION_FAKE_LOAD_ERROR  load() fails with this message (ErrorCode::model)
 //   DIGFUSION_FAKE_LOAD_MS     how long load() takes
 //   DIGFUSION_FAKE_FUSE_MS     how long fuse() takes; with preset=quality four times, balanced twice as long
+//   DIGFUSION_FAKE_REFINED_X   what report() says that registration-refine has moved infrared by
 //   DIGFUSION_FAKE_FAIL        so many first calls of fuse() fail; -1: all
 #pragma once
 
