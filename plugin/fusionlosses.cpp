@@ -19,6 +19,11 @@ namespace {
 /// How long a live stream may start without an infrared picture before its absence counts as a failure.
 constexpr std::int64_t start_up = 10 * static_cast<std::int64_t>(GST_SECOND);
 
+/// Whether gray has to be made of its values first (core/image/thermal.h).
+bool is_raw_infrared(const GstVideoInfo& info) {
+  return GST_VIDEO_INFO_IS_GRAY(&info) && GST_VIDEO_INFO_COMP_DEPTH(&info, 0) > 8;
+}
+
 }  // namespace
 
 bool FusionStream::can_lead() const {
@@ -130,6 +135,26 @@ BufferRef FusionStream::stamped(GstBuffer* picture, const Slot& slot) const {
   return copy;
 }
 
+BufferRef FusionStream::read_by_core(const Held& infrared) {
+  BufferRef nothing = black_picture(visible_.info), output = black_picture(visible_.info);
+  if (!nothing || !output) return nullptr;
+  Parameters alone = wanted_;
+  alone.mode = View::infrared;
+  unconfigured_ = true;  // for the next fused picture
+  Status status = session_.configure(alone);
+  if (status.ok()) {
+    MappedFrame visible_frame(visible_.info, nothing.get(), GST_MAP_READ),
+        infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ),
+        output_frame(visible_.info, output.get(), GST_MAP_READWRITE);
+    if (!visible_frame.mapped() || !infrared_frame.mapped() || !output_frame.mapped()) return nullptr;
+    const Image sources[] = {as_image(visible_frame.frame()), as_image(infrared_frame.frame())};
+    status = session_.fuse(sources, std::size(sources), as_image(output_frame.frame()));
+  }
+  if (status.ok()) return output;
+  GST_WARNING_OBJECT(element_, "the infrared picture is shown over its whole range: %s", status.message);
+  return nullptr;
+}
+
 GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
   const Held& infrared = *infrared_.held;
   const Slot slot = infrared.slot;
@@ -143,10 +168,13 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
                          {BufferRef(gst_buffer_ref(infrared.buffer.get())), infrared.info, slot});
   }
   if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
+  const bool is_raw = policy == LossPolicy::pass && is_raw_infrared(infrared.info);
+  BufferRef alone = is_raw ? read_by_core(infrared) : nullptr;
+  const bool is_placed = alone != nullptr;
+  if (!alone && policy == LossPolicy::pass)
+    alone = converted(infrared.buffer.get(), infrared.info, visible_.info);
   BufferRef unstamped =
-      policy == LossPolicy::blank
-          ? blank(nullptr)
-          : in_output_caps(converted(infrared.buffer.get(), infrared.info, visible_.info), false);
+      policy == LossPolicy::blank ? blank(nullptr) : in_output_caps(std::move(alone), false);
   if (!unstamped) {
     warn("the infrared picture can't be converted to the visible caps");
     return GST_AGGREGATOR_FLOW_NEED_DATA;
@@ -158,15 +186,24 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
     return send(std::move(picture), Sent::blank);
   }
   ++passed_through_;
-  if (has_regions(infrared.buffer.get()))
-    map_regions(infrared.buffer.get(),
-                InfraredMap({}, {}, {grid_of(visible_.info).size}, {grid_of(infrared.info).size}),
-                picture.get());
+  if (has_regions(infrared.buffer.get())) {
+    if (is_placed) place_.update(wanted_, visible_.info, infrared.info, session_.report());
+    const auto placed = is_placed ? place_.map() : nullptr;
+    map_regions(
+        infrared.buffer.get(),
+        placed ? *placed : InfraredMap({}, {}, {grid_of(visible_.info).size}, {grid_of(infrared.info).size}),
+        picture.get());
+  }
   return send(std::move(picture), Sent::infrared);
 }
 
 void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared) {
   if (fade_.left == 0) return;
+  // What was sent meanwhile isn't what a plain conversion makes.
+  if (fade_.which == Loss::visible && fade_.policy == LossPolicy::pass && is_raw_infrared(infrared.info)) {
+    fade_.left = 0;
+    return;
+  }
   BufferRef over;
   if (fade_.policy == LossPolicy::blank)
     over = blank(visible);

@@ -142,6 +142,8 @@ class FusionStream {
   BufferRef stamped(GstBuffer* picture, const Slot& slot) const;
   /// What the policy asks for in the place of the picture that the infrared one in hand would have gone into.
   GstFlowReturn send_infrared_led(LossPolicy policy);
+  /// A raw infrared picture as it would be fused, in the visible caps; null where the core can't.
+  BufferRef read_by_core(const Held& infrared);
   GstFlowReturn without_infrared(BufferRef visible, const Slot& slot);
   /// Whether the infrared picture is one that stands still beside a moving visible one.
   bool is_frozen(GstBuffer* visible, const Held& infrared, std::int64_t time);

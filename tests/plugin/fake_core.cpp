@@ -71,6 +71,7 @@ class FakeFuser final : public StreamFuser {
     fake_log.sharpness = parameters.sharpness;
     preset_ = parameters.preset;
     across_ = panels_across(parameters.mode);
+    shows_infrared_ = parameters.mode == View::infrared;
     return {};
   }
 
@@ -80,6 +81,7 @@ class FakeFuser final : public StreamFuser {
     fake_log.sharpness = parameters.sharpness;
     preset_ = parameters.preset;
     across_ = panels_across(parameters.mode);
+    shows_infrared_ = parameters.mode == View::infrared;
     return {};
   }
 
@@ -109,7 +111,7 @@ class FakeFuser final : public StreamFuser {
       const bool is_luma = visible.is_rgb ? i < 3 : i == 0;
       for (int y = 0; y < shifted(visible.height, c.h_sub); ++y)
         for (int x = 0; x < shifted(visible.width, c.w_sub); ++x) {
-          const bool lower = is_luma && y >= visible.height / 2;
+          const bool lower = is_luma && (y >= visible.height / 2 || shows_infrared_);
           const int value = lower ? read(infrared, infrared.component[0], x * infrared.width / visible.width,
                                          y * infrared.height / visible.height)
                                   : read(visible, c, x, y);
@@ -165,6 +167,7 @@ class FakeFuser final : public StreamFuser {
   int across_ = 1;  ///< pictures beside each other, all alike
   std::atomic<bool> busy_{false};
   Preset preset_ = Preset::realtime;
+  bool shows_infrared_ = false;
   std::uint64_t frames_ = 0;
   int failures_left_ = number_from("DIGFUSION_FAKE_FAIL", 0);
   int fuse_ms_ = number_from("DIGFUSION_FAKE_FUSE_MS", 0);

@@ -156,6 +156,27 @@ TEST(VisibleLoss, InfraredOfAnotherFormatAndShapeIsSentInTheVisibleOne) {
   gst_buffer_unref(buffer);
 }
 
+TEST(VisibleLoss, RawInfraredIsReadByTheCoreAsItIsWhenFused) {
+  // A plain conversion shows 14 bits over the range of 16, and would leave borders here.
+  Rig rig("visible-loss-policy=pass max-visible-age=0 recovery-frames=2 qos=false");
+  gst_harness_set_live(rig.visible, TRUE);
+  gst_harness_set_live(rig.infrared, TRUE);
+  gst_harness_use_systemclock(rig.visible);
+  rig.set_caps(caps_text("I420", 64, 32), caps_text("GRAY16_LE", 32, 32));
+  rig.push_infrared({200, 0, 40 * ms});
+  rig.push_visible({100, 0, 40 * ms});
+  EXPECT_EQ(rig.pull().infrared, 200);
+  rig.push_infrared({150, 80 * ms, 40 * ms});
+  const Fused alone = rig.pull();
+  EXPECT_EQ(alone.pts, 80 * ms);
+  EXPECT_EQ(alone.visible, 150) << "the whole picture is the infrared one";
+  EXPECT_EQ(alone.infrared, 150);
+  rig.push_visible({110, 160 * ms, 40 * ms});
+  const Fused again = rig.pull();
+  EXPECT_EQ(again.visible, 110) << "fused again, and not faded";
+  EXPECT_EQ(again.infrared, 150);
+}
+
 TEST(PtsTolerance, BeyondItThePictureBeforeStandsIn) {
   // Of infrared pictures 100 ms apart, the one at 100 ms is nearest to 60 ms.
   const Stream visible{pictures(20, 50)}, infrared{pictures(6, 10, 0, 100)};
