@@ -189,10 +189,10 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
   if (has_regions(infrared.buffer.get())) {
     if (is_placed) place_.update(wanted_, visible_.info, infrared.info, session_.report());
     const auto placed = is_placed ? place_.map() : nullptr;
-    map_regions(
-        infrared.buffer.get(),
-        placed ? *placed : InfraredMap({}, {}, {grid_of(visible_.info).size}, {grid_of(infrared.info).size}),
-        picture.get());
+    const Size half = grid_of(visible_.info).size;  // of a picture with another beside it, which is black
+    map_regions(infrared.buffer.get(),
+                placed ? *placed : InfraredMap({}, {}, {half}, {grid_of(infrared.info).size}), picture.get(),
+                shape_.across() > 1 ? static_cast<guint>(half.width) : 0);
   }
   return send(std::move(picture), Sent::infrared);
 }

@@ -32,15 +32,15 @@ bool has_regions(GstBuffer* buffer) {
   return next_region(buffer, &state) != nullptr;
 }
 
-void map_regions(GstBuffer* infrared, const InfraredMap& map, GstBuffer* to) {
+void map_regions(GstBuffer* infrared, const InfraredMap& map, GstBuffer* to, guint right) {
   gpointer state = nullptr;
   while (const auto* region = next_region(infrared, &state)) {
     const double left = region->x, top = region->y;
     const auto box = map.to_visible(Box{left, top, left + region->w, top + region->h});
     if (!box) continue;
     const Pixels pixels(*box);
-    auto* mapped = gst_buffer_add_video_region_of_interest_meta_id(to, region->roi_type, pixels.x, pixels.y,
-                                                                   pixels.width, pixels.height);
+    auto* mapped = gst_buffer_add_video_region_of_interest_meta_id(to, region->roi_type, right + pixels.x,
+                                                                   pixels.y, pixels.width, pixels.height);
     mapped->id = region->id;
     mapped->parent_id = region->parent_id;
     for (const GList* param = region->params; param; param = param->next)

@@ -15,7 +15,8 @@ bool has_regions(GstBuffer* buffer);
 /// Gives `to`, which is writable, every region of interest of `infrared` as the smallest rectangle around it
 /// on the visible picture, with its type, numbers and parameters, and one parameter more:
 /// "digfusion-infrared" with x, y, width and height (guint), the region as it was in the infrared picture. A
-/// region of which nothing can be seen on the visible picture is left out.
-void map_regions(GstBuffer* infrared, const InfraredMap& map, GstBuffer* to);
+/// region of which nothing can be seen on the visible picture is left out. `right`: how many pixels of the
+/// output lie before that picture.
+void map_regions(GstBuffer* infrared, const InfraredMap& map, GstBuffer* to, guint right = 0);
 
 }  // namespace digfusion

@@ -267,15 +267,18 @@ TEST(InfraredRegions, FollowANewRegistrationAndNewCaps) {
 }
 
 TEST(InfraredRegions, LieInTheInfraredPictureThatStandsInForBoth) {
-  LiveRig rig("visible-loss-policy=pass");
-  rig.set_caps(caps_text("I420", 64, 32), grey);
-  rig.push_infrared({200, 0, 40 * ms});
-  rig.push_visible({100, 0, 40 * ms});
-  pull(rig);
-  gst_harness_push(rig.infrared, with_region(grey, {255, 80 * ms, 40 * ms}, 4, 5, 6, 7));
-  const Buffer alone = pull(rig);
-  EXPECT_EQ(picture_of(alone), "infrared");
-  EXPECT_EQ(rectangle(gst_buffer_get_video_region_of_interest_meta_id(alone.get(), 3)), "20,5 6x7");
+  for (const auto& [mode, expected] :
+       {std::pair("fused", "20,5 6x7"), std::pair("side-by-side", "84,5 6x7")}) {  // on the right
+    LiveRig rig(std::string("visible-loss-policy=pass mode=") + mode);
+    rig.set_caps(caps_text("I420", 64, 32), grey);
+    rig.push_infrared({200, 0, 40 * ms});
+    rig.push_visible({100, 0, 40 * ms});
+    pull(rig);
+    gst_harness_push(rig.infrared, with_region(grey, {255, 80 * ms, 40 * ms}, 4, 5, 6, 7));
+    const Buffer alone = pull(rig);
+    EXPECT_EQ(picture_of(alone), "infrared");
+    EXPECT_EQ(rectangle(gst_buffer_get_video_region_of_interest_meta_id(alone.get(), 3)), expected) << mode;
+  }
 }
 
 // ---- the element's own meta
