@@ -21,7 +21,7 @@ source "$root/pipelines/libtorch/fetch.sh"
 
 build_packages=(
   g++ meson ninja-build pkg-config ccache python3
-  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libglib2.0-dev
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev libglib2.0-dev
   libopencv-dev libcli11-dev nlohmann-json3-dev libmosquitto-dev
 )
 demo_packages=(

@@ -25,6 +25,15 @@ GstBufferPool* configured(GstBufferPool* pool, GstCaps* caps, guint size, guint 
   return nullptr;
 }
 
+/// Bytes of a buffer, as the pool itself says: those of a CUDA picture depend on the device.
+guint size_of(GstBufferPool* pool) {
+  guint size = 0;
+  GstStructure* config = gst_buffer_pool_get_config(pool);
+  gst_buffer_pool_config_get_params(config, nullptr, &size, nullptr, nullptr);
+  gst_structure_free(config);
+  return size;
+}
+
 struct CopyMetas {
   GstBuffer* from;
   GstBuffer* to;
@@ -47,12 +56,14 @@ gboolean copy_meta(GstBuffer*, GstMeta** meta, gpointer user) {
 
 }  // namespace
 
-bool decide_pool(GstQuery* query, bool& video_meta) {
+bool decide_pool(GstQuery* query, bool& video_meta, GpuMemory& gpu) {
   GstCaps* caps = nullptr;
   gst_query_parse_allocation(query, &caps, nullptr);
   GstVideoInfo info;
   if (!caps || !gst_video_info_from_caps(&info, caps)) return false;
-  video_meta = gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  const bool cuda = is_cuda(caps);
+  // Who takes CUDA memory reads it by GstVideoMeta, or by what the memory itself tells.
+  video_meta = cuda || gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
 
   GstAllocator* allocator = nullptr;
   GstAllocationParams params;
@@ -69,10 +80,16 @@ bool decide_pool(GstQuery* query, bool& video_meta) {
     gst_query_parse_nth_allocation_pool(query, 0, &pool, &wanted, &min, &max);
     size = std::max(size, wanted);
   }
+  if (cuda && pool && !gpu.is_own_pool(pool)) gst_clear_object(&pool);
   if (pool) pool = configured(pool, caps, size, min, max, allocator, params, video_meta);
-  if (!pool)
-    pool = configured(gst_video_buffer_pool_new(), caps, size, min, max, allocator, params, video_meta);
+  if (!pool) {
+    const AllocatorRef pinned = cuda || allocator ? nullptr : gpu.pinned();
+    GstBufferPool* own = cuda ? gpu.new_pool().release() : gst_video_buffer_pool_new();
+    if (own)
+      pool = configured(own, caps, size, min, max, pinned ? pinned.get() : allocator, params, video_meta);
+  }
   if (pool) {
+    size = size_of(pool);
     if (has_params)
       gst_query_set_nth_allocation_param(query, 0, allocator, &params);
     else
@@ -87,13 +104,27 @@ bool decide_pool(GstQuery* query, bool& video_meta) {
   return pool != nullptr;
 }
 
-bool propose_pool(GstQuery* query) {
+bool propose_pool(GstQuery* query, GpuMemory& gpu) {
   GstCaps* caps = nullptr;
-  gst_query_parse_allocation(query, &caps, nullptr);
+  gboolean need_pool = FALSE;
+  gst_query_parse_allocation(query, &caps, &need_pool);
   GstVideoInfo info;
   if (!caps || !gst_video_info_from_caps(&info, caps)) return false;
-  // One in the queue, one in hand, one being fused.
-  gst_query_add_allocation_pool(query, nullptr, static_cast<guint>(GST_VIDEO_INFO_SIZE(&info)), 3, 0);
+  constexpr guint kept = 3;  // one in the queue, one in hand, one being fused
+  guint size = static_cast<guint>(GST_VIDEO_INFO_SIZE(&info));
+  GstAllocationParams params;
+  gst_allocation_params_init(&params);
+  GstBufferPool* pool = nullptr;
+  if (need_pool && is_cuda(caps)) {
+    pool = gpu.new_pool().release();
+    if (pool) pool = configured(pool, caps, size, kept, 0, nullptr, params, true);
+  } else if (const AllocatorRef pinned = need_pool ? gpu.pinned() : nullptr) {
+    gst_query_add_allocation_param(query, pinned.get(), &params);
+    pool = configured(gst_video_buffer_pool_new(), caps, size, kept, 0, pinned.get(), params, true);
+  }
+  if (pool) size = size_of(pool);
+  gst_query_add_allocation_pool(query, pool, size, kept, 0);
+  if (pool) gst_object_unref(pool);
   gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
   return true;
 }

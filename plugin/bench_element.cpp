@@ -2,8 +2,10 @@
 //
 // digfusion-bench-element WIDTH HEIGHT FRAMES SECONDS RATE [NAME=VALUE]...: frames a second of the element in
 // appsrc → digfusion → fakesink on preloaded frames, and the processor time that they took, as JSON. RATE is
-// that of the frames when the sink waits for each one's time, or 0 for as fast as it goes. `digfusion bench`,
-// which knows no GStreamer, runs it.
+// that of the frames when the sink waits for each one's time, or 0 for as fast as it goes. With memory=cuda
+// among the properties the visible frames and the fused ones are in CUDA memory, of the context that the
+// element computes in. `digfusion bench`, which knows no GStreamer, runs it.
+#include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -33,7 +35,8 @@ struct Stream {
   std::vector<GstBuffer*> buffers;
   std::uint64_t next = 0;  ///< touched by the source's thread alone
   ~Stream() {
-    for (GstBuffer* buffer : buffers) gst_buffer_unref(buffer);
+    for (GstBuffer* buffer : buffers)
+      if (buffer) gst_buffer_unref(buffer);
   }
 };
 
@@ -115,6 +118,15 @@ GstPadProbeReturn count(GstPad*, GstPadProbeInfo*, gpointer user) {
   return GST_PAD_PROBE_OK;
 }
 
+using PipelinePtr = std::unique_ptr<GstElement, void (*)(GstElement*)>;
+
+PipelinePtr stopped_at_the_end(GstElement* pipeline) {
+  return {pipeline, [](GstElement* element) {
+            gst_element_set_state(element, GST_STATE_NULL);
+            gst_object_unref(element);
+          }};
+}
+
 GstElement* make(const char* factory) {
   GstElement* element = gst_element_factory_make(factory, nullptr);
   if (!element) throw std::runtime_error(std::string("GStreamer has no element ") + factory);
@@ -137,6 +149,50 @@ GstElement* make_source(GstVideoFormat format, int width, int height,
   callbacks.need_data = need;
   gst_app_src_set_callbacks(GST_APP_SRC(source), &callbacks, &bench, nullptr);
   return source;
+}
+
+constexpr const char* cuda_memory = "memory:CUDAMemory";
+
+/// Copies a source's frames to CUDA memory, through GStreamer's own element, before anything is measured.
+void upload(GstElement* source, Stream& stream, GstElement* fusion) {
+  GstQuery* query = gst_query_new_context("gst.cuda.context");
+  GstPad* pad = gst_element_get_static_pad(fusion, "src");
+  GstContext* context = nullptr;
+  if (gst_pad_query(pad, query)) gst_query_parse_context(query, &context);
+  gst_object_unref(pad);
+  const std::unique_ptr<GstQuery, void (*)(GstQuery*)> owner(query, [](GstQuery* q) { gst_query_unref(q); });
+  if (!context) throw std::runtime_error("digfusion has no CUDA memory here; GST_DEBUG=digfusion:4 says why");
+
+  GError* error = nullptr;
+  const PipelinePtr pipeline =
+      stopped_at_the_end(gst_parse_launch("appsrc name=in format=time ! cudaupload ! "
+                                          "video/x-raw(memory:CUDAMemory) ! appsink name=out sync=false",
+                                          &error));
+  if (error) {
+    const std::string message = error->message;
+    g_error_free(error);
+    throw std::runtime_error(message);
+  }
+  gst_element_set_context(pipeline.get(), context);
+  GstElement *in = gst_bin_get_by_name(GST_BIN(pipeline.get()), "in"),
+             *out = gst_bin_get_by_name(GST_BIN(pipeline.get()), "out");
+  GstCaps* caps = gst_app_src_get_caps(GST_APP_SRC(source));
+  gst_app_src_set_caps(GST_APP_SRC(in), caps);
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  for (GstBuffer*& buffer : stream.buffers) {
+    gst_app_src_push_buffer(GST_APP_SRC(in), buffer);  // takes it
+    GstSample* sample = gst_app_sink_try_pull_sample(GST_APP_SINK(out), 10 * GST_SECOND);
+    buffer = sample ? gst_buffer_ref(gst_sample_get_buffer(sample)) : nullptr;
+    if (sample) gst_sample_unref(sample);
+  }
+  gst_object_unref(in);
+  gst_object_unref(out);
+  caps = gst_caps_make_writable(caps);
+  gst_caps_set_features_simple(caps, gst_caps_features_new(cuda_memory, nullptr));
+  gst_app_src_set_caps(GST_APP_SRC(source), caps);
+  gst_caps_unref(caps);
+  for (const GstBuffer* buffer : stream.buffers)
+    if (!buffer) throw std::runtime_error("frames can't be copied to CUDA memory");
 }
 
 /// Until the end of the stream. A warning means that a frame wasn't fused, which would be fast.
@@ -162,18 +218,19 @@ void run(Bench& bench, int width, int height, char** settings, int count_of_sett
     visible.push_back(std::move(frame.visible));
     infrared.push_back(std::move(frame.infrared));
   }
-  const std::unique_ptr<GstElement, void (*)(GstElement*)> pipeline(
-      gst_pipeline_new(nullptr), [](GstElement* element) {
-        gst_element_set_state(element, GST_STATE_NULL);
-        gst_object_unref(element);
-      });
+  const PipelinePtr pipeline = stopped_at_the_end(gst_pipeline_new(nullptr));
   const auto add = [&](GstElement* element) {
     gst_bin_add(GST_BIN(pipeline.get()), element);
     return element;
   };
   GstElement* fusion = add(make("digfusion"));
+  bool in_cuda_memory = false;
   for (int i = 0; i < count_of_settings; ++i) {
     const std::string text = settings[i];
+    if (text == "memory=cuda") {
+      in_cuda_memory = true;
+      continue;
+    }
     const std::size_t equals = text.find('=');
     const std::string name = text.substr(0, equals);
     if (equals == std::string::npos ||
@@ -183,6 +240,7 @@ void run(Bench& bench, int width, int height, char** settings, int count_of_sett
   }
   GstElement* v =
       add(make_source(GST_VIDEO_FORMAT_I420, width, height, &need_visible, bench, bench.visible, visible));
+  if (in_cuda_memory) upload(v, bench.visible, fusion);
   GstElement* i = add(
       make_source(GST_VIDEO_FORMAT_GRAY8, width, height, &need_infrared, bench, bench.infrared, infrared));
   GstElement* sink = add(make("fakesink"));

@@ -12,8 +12,8 @@
 // Threads: property functions run anywhere, change_state in the application's thread, everything below
 // "streaming thread" in the source pad's task; flush events come in the upstream threads. Locks, outermost
 // first: GstAggregator's own (never taken with one of ours held), Session's fuser lock, Session's state lock.
-// Settings' and FusionStream's locks are leaves. None of ours is held while a message is posted or a signal
-// emitted, except the fuser lock around the core's log messages.
+// Settings', FusionStream's and GpuMemory's locks are leaves. None of ours is held while a message is posted
+// or a signal emitted, except the fuser lock around the core's log messages.
 #include "plugin/digfusion.h"
 
 #include <gst/video/video.h>
@@ -23,7 +23,9 @@
 #include <vector>
 
 #include "plugin/allocation.h"
+#include "plugin/cudaloader.h"
 #include "plugin/fusionstream.h"
+#include "plugin/gpumemory.h"
 #include "plugin/inputpad.h"
 #include "plugin/linkwatch.h"
 #include "plugin/messages.h"
@@ -43,12 +45,16 @@ namespace {
 /// The C++ half of the element, owned by it.
 struct State {
   State(GstAggregator* element, GstAggregatorPad* visible_pad, GstAggregatorPad* infrared_pad)
-      : visible(visible_pad), infrared(infrared_pad), stream(element, visible, infrared, settings, session) {}
+      : visible(visible_pad),
+        infrared(infrared_pad),
+        gpu(GST_ELEMENT(element), settings),
+        stream(element, visible, infrared, settings, session, gpu) {}
 
   GstAggregatorPad* const visible;   ///< the element's
   GstAggregatorPad* const infrared;  ///< the element's
   Settings settings;
   Session session;
+  GpuMemory gpu;
   FusionStream stream;
   LinkWatch infrared_watch;
 };
@@ -73,18 +79,31 @@ namespace {
   "I420, NV12, YV12, Y42B, Y444, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, xBGR, RGBA, BGRA, ARGB, " \
   "ABGR, GRAY8, GRAY16_LE, P010_10LE, I420_10LE"
 
+// Those that GStreamer's CUDA memory can hold; gray is none of them.
+#define DIGFUSION_CUDA_FORMATS                                                                     \
+  "NV12, P010_10LE, I420, YV12, I420_10LE, Y42B, Y444, YUY2, UYVY, RGBA, BGRA, ARGB, ABGR, RGBx, " \
+  "BGRx, RGB, BGR"
+
 // Up to 4096×2160, either way round: what the core takes.
-#define DIGFUSION_CAPS_OF(formats)                                                                       \
-  "video/x-raw, format = (string) { " formats " }, framerate = " GST_VIDEO_FPS_RANGE                     \
-  ", width = (int) [ 16, 4096 ], height = (int) [ 16, 2160 ]; video/x-raw, format = (string) { " formats \
-  " }, framerate = " GST_VIDEO_FPS_RANGE ", width = (int) [ 16, 2160 ], height = (int) [ 16, 4096 ]"
-#define DIGFUSION_CAPS DIGFUSION_CAPS_OF(DIGFUSION_FORMATS)
+#define DIGFUSION_SIZED_CAPS(name, formats, across, high, wide, up)                                          \
+  name ", format = (string) { " formats " }, framerate = " GST_VIDEO_FPS_RANGE                               \
+       ", width = (int) [ 16, " across " ], height = (int) [ 16, " high " ]; " name                          \
+       ", format = (string) { " formats " }, framerate = " GST_VIDEO_FPS_RANGE ", width = (int) [ 16, " wide \
+       " ], height = (int) [ 16, " up " ]"
+#define DIGFUSION_CAPS_OF(name, formats) DIGFUSION_SIZED_CAPS(name, formats, "4096", "2160", "2160", "4096")
 // And with mode=side-by-side twice as wide.
-#define DIGFUSION_OUTPUT_CAPS                                                                  \
-  "video/x-raw, format = (string) { " DIGFUSION_FORMATS " }, framerate = " GST_VIDEO_FPS_RANGE \
-  ", width = (int) [ 16, 8192 ], height = (int) [ 16, 2160 ]; video/x-raw, format = (string) " \
-  "{ " DIGFUSION_FORMATS " }, framerate = " GST_VIDEO_FPS_RANGE                                \
-  ", width = (int) [ 16, 4320 ], height = (int) [ 16, 4096 ]"
+#define DIGFUSION_WIDE_CAPS_OF(name, formats) \
+  DIGFUSION_SIZED_CAPS(name, formats, "8192", "2160", "4320", "4096")
+// CUDA memory first, and on every machine: templates are kept in GStreamer's registry, where what the machine
+// had when the plugin was scanned would stay true for good. Whether this one has CUDA memory, queries for
+// caps tell.
+#define DIGFUSION_CUDA_RAW "video/x-raw(" DIGFUSION_CUDA_MEMORY ")"
+#define DIGFUSION_CAPS_WITH(formats) \
+  DIGFUSION_CAPS_OF(DIGFUSION_CUDA_RAW, DIGFUSION_CUDA_FORMATS) "; " DIGFUSION_CAPS_OF("video/x-raw", formats)
+#define DIGFUSION_CAPS DIGFUSION_CAPS_WITH(DIGFUSION_FORMATS)
+#define DIGFUSION_OUTPUT_CAPS                                        \
+  DIGFUSION_WIDE_CAPS_OF(DIGFUSION_CUDA_RAW, DIGFUSION_CUDA_FORMATS) \
+  "; " DIGFUSION_WIDE_CAPS_OF("video/x-raw", DIGFUSION_FORMATS)
 
 // The stream that leads: its pictures give the output's timing, size, format and colours.
 GstStaticPadTemplate visible_template =
@@ -92,8 +111,8 @@ GstStaticPadTemplate visible_template =
 // Its luma is fused in. Grey of 8 or 16 bits is what thermal cameras give; any other format does as well.
 GstStaticPadTemplate infrared_template =
     GST_STATIC_PAD_TEMPLATE("infrared", GST_PAD_SINK, GST_PAD_ALWAYS,
-                            GST_STATIC_CAPS(DIGFUSION_CAPS_OF(DIGFUSION_FORMATS ", GRAY16_BE")));
-// The caps of the visible stream, as the view makes them.
+                            GST_STATIC_CAPS(DIGFUSION_CAPS_WITH(DIGFUSION_FORMATS ", GRAY16_BE")));
+// The caps of the visible stream, as the view makes them, but for the memory.
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DIGFUSION_OUTPUT_CAPS));
 
@@ -146,6 +165,7 @@ gboolean stop(GstAggregator* element) {
   state.infrared_watch.stop();
   state.session.stop();
   state.stream.stop();
+  state.gpu.forget();
   return TRUE;
 }
 
@@ -157,6 +177,7 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
       GST_ELEMENT_ERROR(element, LIBRARY, INIT, ("%s", message.c_str()), (nullptr));
       return GST_STATE_CHANGE_FAILURE;
     }
+    if (!cuda_door()) GST_INFO_OBJECT(element, "no CUDA memory: %s", no_cuda_reason().message);
   }
   // A failure to load is reported here or with the first picture, not by the loader: gst-launch-1.0 1.22
   // hangs when an error comes while it is still setting the pipeline to PAUSED.
@@ -239,46 +260,60 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
   return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->sink_event(element, pad, event);
 }
 
-/// What the visible pad takes and the source pad gives: whatever `other` has for a peer can do, of the
-/// template; at any rate where that isn't the visible stream's. The other pad's pictures are `times`/`over`
-/// as wide.
-void answer_caps(GstQuery* query, GstPad* pad, GstPad* other, bool any_rate, int times, int over) {
+/// What a pad takes or gives on this machine, of that what the query asks for.
+CapsRef possible_caps(GstQuery* query, GstPad* pad, const GpuMemory& gpu) {
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
-  GstCaps* known = gst_pad_get_pad_template_caps(pad);
-  GstCaps* wanted =
-      filter ? gst_caps_intersect_full(filter, known, GST_CAPS_INTERSECT_FIRST) : gst_caps_ref(known);
-  GstCaps* peer = nullptr;
+  CapsRef known(gst_pad_get_pad_template_caps(pad));
+  if (!gpu.usable()) known = without_cuda(known.get());
+  if (!filter) return known;
+  return CapsRef(gst_caps_intersect_full(filter, known.get(), GST_CAPS_INTERSECT_FIRST));
+}
+
+/// What the visible pad takes and the source pad gives: whatever `other` has for a peer can do, of the
+/// template; at any rate where that isn't the visible stream's. The other pad's pictures are `times`/`over`
+/// as wide. In which memory either is doesn't matter to the other.
+void answer_caps(GstQuery* query, GstPad* pad, GstPad* other, const GpuMemory& gpu, bool any_rate, int times,
+                 int over) {
+  const CapsRef possible = possible_caps(query, pad, gpu);
+  const CapsRef asked =
+      gpu.usable() ? in_either_memory(possible.get()) : CapsRef(gst_caps_ref(possible.get()));
+  CapsRef peer(peer_caps_across(other, any_rate ? nullptr : asked.get(), times, over));
   if (any_rate) {
-    peer = gst_caps_make_writable(peer_caps_across(other, nullptr, times, over));
-    gst_caps_set_simple(peer, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, G_MAXINT, 1, nullptr);
-  } else {
-    peer = peer_caps_across(other, wanted, times, over);
+    peer.reset(gst_caps_make_writable(peer.release()));
+    gst_caps_set_simple(peer.get(), "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, G_MAXINT, 1, nullptr);
   }
-  GstCaps* result = gst_caps_intersect_full(peer, wanted, GST_CAPS_INTERSECT_FIRST);
-  gst_query_set_caps_result(query, result);
-  for (GstCaps* caps : {known, wanted, peer, result}) gst_caps_unref(caps);
+  if (gpu.usable()) peer = in_either_memory(peer.get());
+  const CapsRef result(gst_caps_intersect_full(peer.get(), possible.get(), GST_CAPS_INTERSECT_FIRST));
+  gst_query_set_caps_result(query, result.get());
 }
 
 gboolean sink_query(GstAggregator* element, GstAggregatorPad* pad, GstQuery* query) {
-  const State& state = state_of(element);
-  if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS && pad == state.visible) {
-    answer_caps(query, GST_PAD(pad), GST_AGGREGATOR_SRC_PAD(element),
-                state.settings.stream().lead == Lead::infrared,
-                OutputShape(state.settings.parameters()).across(), 1);
+  State& state = state_of(element);
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS) {
+    if (pad == state.visible)
+      answer_caps(query, GST_PAD(pad), GST_AGGREGATOR_SRC_PAD(element), state.gpu,
+                  state.settings.stream().lead == Lead::infrared,
+                  OutputShape(state.settings.parameters()).across(), 1);
+    else
+      gst_query_set_caps_result(query, possible_caps(query, GST_PAD(pad), state.gpu).get());
     return TRUE;
   }
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CONTEXT && state.gpu.answer_context(query)) return TRUE;
   return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->sink_query(element, pad, query);
 }
 
 gboolean src_query(GstAggregator* element, GstQuery* query) {
-  const State& state = state_of(element);
+  State& state = state_of(element);
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_CAPS:
-      answer_caps(query, GST_AGGREGATOR_SRC_PAD(element), GST_PAD(state.visible),
+      answer_caps(query, GST_AGGREGATOR_SRC_PAD(element), GST_PAD(state.visible), state.gpu,
                   state.settings.stream().lead == Lead::infrared, 1,
                   OutputShape(state.settings.parameters()).across());
       return TRUE;
+    case GST_QUERY_CONTEXT:
+      if (state.gpu.answer_context(query)) return TRUE;
+      return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->src_query(element, query);
     case GST_QUERY_POSITION:
     case GST_QUERY_DURATION:
       return gst_pad_peer_query(GST_PAD(state.visible), query);
@@ -303,17 +338,31 @@ gboolean src_event(GstAggregator* element, GstEvent* event) {
   return GST_AGGREGATOR_CLASS(gst_digfusion_parent_class)->src_event(element, event);
 }
 
-GstFlowReturn update_src_caps(GstAggregator* element, GstCaps*, GstCaps** result) {
-  *result = state_of(element).stream.output_caps();
-  return *result ? state_of(element).stream.shape_output(*result) : GST_AGGREGATOR_FLOW_NEED_DATA;
+GstFlowReturn update_src_caps(GstAggregator* element, GstCaps* downstream, GstCaps** result) {
+  State& state = state_of(element);
+  GstCaps* caps = state.stream.output_caps();
+  if (!caps) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  const GstFlowReturn flow = state.stream.shape_output(caps);
+  const CapsRef shaped(caps);
+  if (flow != GST_FLOW_OK) return flow;
+  if (!state.gpu.knows_core()) {  // which memory is best depends on where it computes
+    if (state.session.wait_ready() == Session::Readiness::interrupted) {
+      gst_pad_mark_reconfigure(GST_AGGREGATOR_SRC_PAD(element));  // ask again
+      return GST_AGGREGATOR_FLOW_NEED_DATA;
+    }
+    state.gpu.core_is_on(state.session.statistics().device);
+  }
+  const CapsRef everything(gst_pad_get_pad_template_caps(GST_AGGREGATOR_SRC_PAD(element)));
+  *result = state.gpu.in_best_memory(shaped.get(), downstream, everything.get()).release();
+  return GST_FLOW_OK;
 }
 
 gboolean decide_allocation(GstAggregator* element, GstQuery* query) {
   return state_of(element).stream.decide_allocation(query);
 }
 
-gboolean propose_allocation(GstAggregator*, GstAggregatorPad*, GstQuery*, GstQuery* query) {
-  return propose_pool(query);
+gboolean propose_allocation(GstAggregator* element, GstAggregatorPad*, GstQuery*, GstQuery* query) {
+  return propose_pool(query, state_of(element).gpu);
 }
 
 GstBuffer* clip(GstAggregator* element, GstAggregatorPad* pad, GstBuffer* buffer) {

@@ -72,15 +72,20 @@ bool has_moved(const std::vector<float>& before, const std::vector<float>& now) 
 
 }  // namespace
 
-bool FrozenWatch::look(const Image& visible, const Image& infrared, bool is_new, std::int64_t time,
+bool FrozenWatch::look(const Source& visible, const Source& infrared, bool is_new, std::int64_t time,
                        std::int64_t after) {
   if (is_new) {
-    std::vector<std::uint16_t> samples = samples_of(infrared, infrared_columns, infrared_rows);
+    const std::optional<Image> picture = infrared();
+    if (!picture) return frozen_;
+    std::vector<std::uint16_t> samples = samples_of(*picture, infrared_columns, infrared_rows);
     if (is_same(reference_, samples)) {
-      if (repeats_++ == 0) {  // not for every picture of a camera that runs
-        visible_then_ = block_means(visible);
+      if (repeats_ == 0) {  // not for every picture of a camera that runs
+        const std::optional<Image> beside = visible();
+        if (!beside) return frozen_;
+        visible_then_ = block_means(*beside);
         visible_since_ = time;
       }
+      ++repeats_;
     } else {
       reference_ = std::move(samples);
       since_ = time;
@@ -89,7 +94,9 @@ bool FrozenWatch::look(const Image& visible, const Image& infrared, bool is_new,
     }
   }
   if (frozen_ || repeats_ < fewest_repeats || time - since_ < after) return frozen_;
-  std::vector<float> visible_now = block_means(visible);
+  const std::optional<Image> now = visible();
+  if (!now) return frozen_;
+  std::vector<float> visible_now = block_means(*now);
   frozen_ = has_moved(visible_then_, visible_now);
   if (time - visible_since_ > longest_look) {
     visible_then_ = std::move(visible_now);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -18,9 +19,14 @@ namespace digfusion {
 /// of exposure are none. Frozen stays frozen until another infrared picture comes.
 class FrozenWatch {
  public:
+  /// Gives a picture in host memory, or nothing where it can't be had. Asked only for what is looked at: a
+  /// picture on a GPU has to be fetched for that.
+  using Source = std::function<std::optional<Image>()>;
+
   /// Looks at the next pair, in order of `time` (nanoseconds). `is_new`: the infrared picture isn't that of
   /// the pair before. Returns whether infrared is frozen; `after`: for how long it has to be the same.
-  bool look(const Image& visible, const Image& infrared, bool is_new, std::int64_t time, std::int64_t after);
+  bool look(const Source& visible, const Source& infrared, bool is_new, std::int64_t time,
+            std::int64_t after);
   /// When the first of the infrared pictures that are the same came.
   std::int64_t since() const { return since_; }
   void restart() { *this = {}; }

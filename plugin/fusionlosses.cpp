@@ -24,6 +24,9 @@ bool is_raw_infrared(const GstVideoInfo& info) {
   return GST_VIDEO_INFO_IS_GRAY(&info) && GST_VIDEO_INFO_COMP_DEPTH(&info, 0) > 8;
 }
 
+/// An infrared picture on a GPU is fetched no more often than this to see whether it is frozen.
+constexpr std::int64_t between_looks_on_device = 100'000'000;
+
 }  // namespace
 
 bool FusionStream::can_lead() const {
@@ -112,12 +115,24 @@ bool FusionStream::is_frozen(GstBuffer* visible, const Held& infrared, std::int6
     frozen_.restart();
     return false;
   }
-  MappedFrame visible_frame(visible_.info, visible, GST_MAP_READ),
-      infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
-  if (!visible_frame.mapped() || !infrared_frame.mapped()) return false;  // fuse() says what is wrong
+  bool is_new = !infrared.slot.used;
+  if (is_new && gpu_.is_on_device(infrared.buffer.get())) {
+    is_new = !looked_on_device_ || time - *looked_on_device_ >= between_looks_on_device;
+    if (is_new) looked_on_device_ = time;
+  }
+  // A picture that can't be mapped is fuse()'s to complain of.
+  std::optional<MappedFrame> visible_frame, infrared_frame;
+  const auto source = [](std::optional<MappedFrame>& frame, const GstVideoInfo& info, GstBuffer* buffer) {
+    return [&frame, &info, buffer]() -> std::optional<Image> {
+      if (!frame) frame.emplace(info, buffer, GST_MAP_READ);
+      if (!frame->mapped()) return {};
+      return as_image(frame->frame());
+    };
+  };
   const std::uint64_t after = std::min<std::uint64_t>(now_.frozen_infrared_after, INT64_MAX);
-  return frozen_.look(as_image(visible_frame.frame()), as_image(infrared_frame.frame()), !infrared.slot.used,
-                      time, static_cast<std::int64_t>(after));
+  return frozen_.look(source(visible_frame, visible_.info, visible),
+                      source(infrared_frame, infrared.info, infrared.buffer.get()), is_new, time,
+                      static_cast<std::int64_t>(after));
 }
 
 BufferRef FusionStream::stamped(GstBuffer* picture, const Slot& slot) const {
@@ -179,6 +194,7 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
     warn("the infrared picture can't be converted to the visible caps");
     return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
+  if (const GstFlowReturn flow = into_output_memory(unstamped); flow != GST_FLOW_OK) return flow;
   BufferRef picture = stamped(unstamped.get(), slot);
   if (!picture) return GST_AGGREGATOR_FLOW_NEED_DATA;
   if (policy == LossPolicy::blank) {
@@ -217,7 +233,11 @@ void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& inf
 }
 
 BufferRef FusionStream::blank(GstBuffer* like) {
-  if (!black_) black_ = black_picture(output_info_);
+  if (!black_) {
+    BufferRef black = black_picture(output_info_), copy;
+    if (black && output_on_device_ && to_output(black.get(), copy) != GST_FLOW_OK) return nullptr;
+    black_ = copy ? std::move(copy) : std::move(black);
+  }
   if (!black_) return nullptr;
   BufferRef copy(gst_buffer_copy(black_.get()));  // of the same memory
   if (like) copy_metadata(like, copy.get());

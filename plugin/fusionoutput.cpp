@@ -41,14 +41,14 @@ Status FusionStream::fuse(GstBuffer* visible, const Held& infrared, GstBuffer* o
                                                  " picture can't be mapped, or is smaller than its caps say")
                                                     .c_str());
   };
-  MappedFrame visible_frame(visible_.info, visible, GST_MAP_READ);
-  if (!visible_frame.mapped()) return refused("visible");
-  MappedFrame infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ);
-  if (!infrared_frame.mapped()) return refused("infrared");
-  MappedFrame output_frame(output_info_, output, GST_MAP_READWRITE);  // palettes mix into it
-  if (!output_frame.mapped()) return refused("output");
-  const Image sources[] = {as_image(visible_frame.frame()), as_image(infrared_frame.frame())};
-  return session_.fuse(sources, std::size(sources), as_image(output_frame.frame()));
+  CorePicture visible_picture(gpu_, visible_.info, visible, CorePicture::Use::read);
+  if (!visible_picture.mapped()) return refused("visible");
+  CorePicture infrared_picture(gpu_, infrared.info, infrared.buffer.get(), CorePicture::Use::read);
+  if (!infrared_picture.mapped()) return refused("infrared");
+  CorePicture output_picture(gpu_, output_info_, output, CorePicture::Use::write);
+  if (!output_picture.mapped()) return refused("output");
+  const Image sources[] = {visible_picture.image(), infrared_picture.image()};
+  return session_.fuse(sources, std::size(sources), output_picture.image());
 }
 
 GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrared) {
@@ -126,6 +126,11 @@ void FusionStream::tell_preset() {
 GstFlowReturn FusionStream::fail(BufferRef visible, const Status& status) {
   ++failures_;
   ++failures_in_row_;
+  if (status.code == ErrorCode::device) {
+    // Nothing that the GPU is asked for works any more; a new start may help.
+    post_error(GST_ELEMENT(element_), "The device has failed", status);
+    return GST_FLOW_ERROR;
+  }
   const unsigned allowed = now_.max_failures;
   if (allowed > 0 && failures_in_row_ >= allowed) {
     const std::string context =
@@ -156,27 +161,39 @@ GstFlowReturn FusionStream::pass_through(BufferRef visible) {
   ++passed_through_;
   if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
   if (shape_.across() > 1) return send_wide(std::move(visible));
-  if (downstream_video_meta_ || has_default_layout(visible.get(), visible_.info))
+  if (gpu_.is_on_device(visible.get()) == output_on_device_ &&
+      (downstream_video_meta_ || has_default_layout(visible.get(), visible_.info)))
     return send(std::move(visible), Sent::visible);
   BufferRef copy;
-  if (const GstFlowReturn flow = new_output(visible.get(), copy); flow != GST_FLOW_OK) return flow;
-  {
-    MappedFrame from(visible_.info, visible.get(), GST_MAP_READ);
-    MappedFrame to(visible_.info, copy.get(), GST_MAP_WRITE);
-    if (!from.mapped() || !to.mapped() || !gst_video_frame_copy(&to.frame(), &from.frame())) {
-      GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of the visible picture can't be mapped"),
-                        (nullptr));
-      return GST_FLOW_ERROR;
-    }
-  }
-  return send(std::move(copy), Sent::visible);
+  const GstFlowReturn flow = to_output(visible.get(), copy);
+  return flow == GST_FLOW_OK ? send(std::move(copy), Sent::visible) : flow;
+}
+
+GstFlowReturn FusionStream::to_output(GstBuffer* picture, BufferRef& output) {
+  if (const GstFlowReturn flow = new_output(picture, output); flow != GST_FLOW_OK) return flow;
+  MappedFrame from(output_info_, picture, GST_MAP_READ), to(output_info_, output.get(), GST_MAP_WRITE);
+  if (from.mapped() && to.mapped() && gst_video_frame_copy(&to.frame(), &from.frame())) return GST_FLOW_OK;
+  GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of a picture can't be mapped"), (nullptr));
+  return GST_FLOW_ERROR;
+}
+
+GstFlowReturn FusionStream::into_output_memory(BufferRef& picture) {
+  if (gpu_.is_on_device(picture.get()) == output_on_device_) return GST_FLOW_OK;
+  BufferRef copy;
+  const GstFlowReturn flow = to_output(picture.get(), copy);
+  if (flow == GST_FLOW_OK) picture = std::move(copy);
+  return flow;
 }
 
 GstFlowReturn FusionStream::send_wide(BufferRef visible) {
-  if (BufferRef wide = in_output_caps(std::move(visible), true)) return send(std::move(wide), Sent::visible);
-  GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of the visible picture can't be mapped"),
-                    (nullptr));
-  return GST_FLOW_ERROR;
+  BufferRef wide = in_output_caps(std::move(visible), true);
+  if (!wide) {
+    GST_ELEMENT_ERROR(element_, RESOURCE, READ, ("The memory of the visible picture can't be mapped"),
+                      (nullptr));
+    return GST_FLOW_ERROR;
+  }
+  const GstFlowReturn flow = into_output_memory(wide);
+  return flow == GST_FLOW_OK ? send(std::move(wide), Sent::visible) : flow;
 }
 
 GstFlowReturn FusionStream::send(BufferRef buffer, Sent sent, const Making* making) {

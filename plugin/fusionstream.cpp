@@ -34,8 +34,8 @@ GstSegment segment_of(GstAggregatorPad* pad) {
 }
 
 FusionStream::FusionStream(GstAggregator* element, GstAggregatorPad* visible, GstAggregatorPad* infrared,
-                           Settings& settings, Session& session)
-    : element_(element), settings_(settings), session_(session), losses_(GST_ELEMENT(element)) {
+                           Settings& settings, Session& session, GpuMemory& gpu)
+    : element_(element), settings_(settings), session_(session), gpu_(gpu), losses_(GST_ELEMENT(element)) {
   for (Input* input : {&visible_, &infrared_}) gst_video_info_init(&input->info);
   gst_video_info_init(&output_info_);
   visible_.pad = visible;
@@ -72,6 +72,7 @@ void FusionStream::stop() {
   pending_.clear();
   tags_ = {};
   place_.forget();
+  black_.reset();
   for (Input* input : {&visible_, &infrared_}) {
     gst_clear_caps(&input->caps);
     gst_video_info_init(&input->info);
@@ -91,6 +92,7 @@ void FusionStream::forget() {
   infrared_.rate.restart();
   offset_.restart();
   frozen_.restart();
+  looked_on_device_.reset();
   lateness_.restart();
   dropped_before_ = false;
   {
@@ -214,7 +216,13 @@ void FusionStream::update_latency() {
   gst_aggregator_set_latency(element_, latency, latency);
 }
 
-bool FusionStream::decide_allocation(GstQuery* query) { return decide_pool(query, downstream_video_meta_); }
+bool FusionStream::decide_allocation(GstQuery* query) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_allocation(query, &caps, nullptr);
+  output_on_device_ = is_cuda(caps);
+  black_.reset();
+  return decide_pool(query, downstream_video_meta_, gpu_);
+}
 
 GstBuffer* FusionStream::clip(GstAggregatorPad* pad, GstBuffer* buffer) const {
   if (!is_gap(buffer)) note_arrival(GST_DIGFUSION_PAD(pad));
@@ -344,6 +352,7 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
 std::optional<GstFlowReturn> FusionStream::not_ready() {
   switch (session_.wait_ready()) {
     case Session::Readiness::ready:
+      if (!gpu_.knows_core()) gpu_.core_is_on(session_.statistics().device);
       return {};
     case Session::Readiness::failed:
       post_error(GST_ELEMENT(element_), load_failed, session_.load_failure());

@@ -17,6 +17,7 @@
 #include "plugin/clock.h"
 #include "plugin/computetime.h"
 #include "plugin/frozenwatch.h"
+#include "plugin/gpumemory.h"
 #include "plugin/infraredplace.h"
 #include "plugin/ladder.h"
 #include "plugin/lateness.h"
@@ -42,7 +43,7 @@ class FusionStream {
  public:
   /// Borrows everything; all of it lives as long as the element.
   FusionStream(GstAggregator* element, GstAggregatorPad* visible, GstAggregatorPad* infrared,
-               Settings& settings, Session& session);
+               Settings& settings, Session& session, GpuMemory& gpu);
 
   void start();
   void stop();
@@ -161,6 +162,10 @@ class FusionStream {
   void tell_preset();
   Status fuse(GstBuffer* visible, const Held& infrared, GstBuffer* output);
   GstFlowReturn new_output(GstBuffer* visible, BufferRef& output);
+  /// Copies a picture of the output's size and format into memory of the kind that is negotiated downstream.
+  GstFlowReturn to_output(GstBuffer* picture, BufferRef& output);
+  /// Replaces the picture by such a copy where it isn't in that memory.
+  GstFlowReturn into_output_memory(BufferRef& picture);
   GstFlowReturn fail(BufferRef visible, const Status& status);
   GstFlowReturn pass_through(BufferRef visible);
   GstFlowReturn send_wide(BufferRef visible);
@@ -184,6 +189,7 @@ class FusionStream {
   GstAggregator* element_;
   Settings& settings_;
   Session& session_;
+  GpuMemory& gpu_;
   StreamSettings now_;  ///< the settings of this step
   Input visible_, infrared_;
   Lead lead_ = Lead::visible;  ///< as it was with the last picture
@@ -204,6 +210,7 @@ class FusionStream {
   Tags tags_;
   Losses losses_;
   FrozenWatch frozen_;
+  std::optional<std::int64_t> looked_on_device_;  ///< by frozen_, when infrared last was in CUDA memory
   struct {
     unsigned left = 0, of = 0;  ///< pictures
     Loss which = Loss::infrared;
@@ -233,6 +240,7 @@ class FusionStream {
 
   std::vector<GstEvent*> pending_;  ///< owned; to be sent before the first picture
   bool downstream_video_meta_ = false;
+  bool output_on_device_ = false;              ///< pictures are sent in CUDA memory
   bool sent_ = false;                          ///< something since the start or the last flush
   bool had_infrared_ = false;                  ///< since the start
   bool told_infrared_end_ = false;             ///< since the start or the last flush

@@ -27,10 +27,9 @@ GstFlowReturn FusionStream::shape_output(GstCaps*& caps) {
   }
   // The visible stream's own caps were negotiated with downstream; others weren't.
   if (across > 1 || across != std::exchange(negotiated_across_, across)) {
-    GstCaps* taken = gst_pad_peer_query_caps(GST_AGGREGATOR_SRC_PAD(element_), caps);
-    const bool is_taken = gst_caps_can_intersect(taken, caps);
-    gst_caps_unref(taken);
-    if (!is_taken) {
+    const CapsRef either = gpu_.usable() ? in_either_memory(caps) : CapsRef(gst_caps_ref(caps));
+    const CapsRef taken(gst_pad_peer_query_caps(GST_AGGREGATOR_SRC_PAD(element_), either.get()));
+    if (!gst_caps_can_intersect(taken.get(), either.get())) {
       GST_ELEMENT_ERROR(element_, CORE, NEGOTIATION,
                         ("With mode=%s the output has %d×%d pixels, which downstream doesn't take; leave the "
                          "size open behind digfusion (as videoscale does), or set another mode",

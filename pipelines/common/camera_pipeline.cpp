@@ -134,7 +134,7 @@ void add_source(GstElement* pipeline, const Address& address, const SourceOption
   }
 }
 
-/// What digfusion takes, from its own pad.
+/// What digfusion takes, from its own pad, in the memory that everything else takes as well.
 MiniPtr<GstCaps> fusible() {
   MiniPtr<GstCaps> caps;
   const ObjectPtr<GstElementFactory> factory(gst_element_factory_find("digfusion"));
@@ -142,7 +142,12 @@ MiniPtr<GstCaps> fusible() {
   for (const GList* item = gst_element_factory_get_static_pad_templates(factory.get()); item;
        item = item->next) {
     auto* pad = static_cast<GstStaticPadTemplate*>(item->data);
-    if (pad->direction == GST_PAD_SINK) caps.reset(gst_static_pad_template_get_caps(pad));
+    if (pad->direction != GST_PAD_SINK) continue;
+    caps.reset(gst_caps_make_writable(gst_static_pad_template_get_caps(pad)));
+    for (guint i = gst_caps_get_size(caps.get()); i-- > 0;)
+      if (!gst_caps_features_is_equal(gst_caps_get_features(caps.get(), i),
+                                      GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY))
+        gst_caps_remove_structure(caps.get(), i);
   }
   return caps;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "tests/plugin/fake_core.h"
 
+#include <dlfcn.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +11,7 @@
 #include <thread>
 
 #include "core/parameters/view.h"
+#include "tests/plugin/fake_cuda/fake_cuda.h"
 
 namespace digfusion::test {
 namespace {
@@ -18,6 +21,11 @@ FakeCoreLog fake_log;
 int number_from(const char* variable, int otherwise) {
   const char* text = std::getenv(variable);
   return text && *text ? std::atoi(text) : otherwise;
+}
+
+std::string text_from(const char* variable, const char* otherwise) {
+  const char* text = std::getenv(variable);
+  return text && *text ? text : otherwise;
 }
 
 void sleep_ms(int ms) {
@@ -57,6 +65,16 @@ void write(const Image& image, const Component& c, int x, int y, int value) {
 
 int shifted(int size, int sub) { return (size + (1 << sub) - 1) >> sub; }
 
+/// A picture in the fake driver's memory, where it really is.
+Image on_host(Image image) {
+  if (image.memory == Memory::host) return image;
+  static const auto address = reinterpret_cast<decltype(&fake_cuda_host_address)>(
+      dlsym(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD), "fake_cuda_host_address"));
+  for (int p = 0; p < image.planes; ++p)
+    image.plane[p].data = static_cast<std::uint8_t*>(address(image.plane[p].data));
+  return image;
+}
+
 class FakeFuser final : public StreamFuser {
  public:
   FakeFuser() { ++fake_log.alive; }
@@ -93,7 +111,7 @@ class FakeFuser final : public StreamFuser {
     return {};
   }
 
-  Status fuse(const Image* sources, std::size_t count, const Image& output) noexcept override {
+  Status fuse(const Image* sources, std::size_t count, const Image& result) noexcept override {
     const Call call(*this);
     ++fake_log.fusions;
     sleep_ms(fuse_ms_ * (preset_ == Preset::quality ? 4 : preset_ == Preset::balanced ? 2 : 1));
@@ -101,11 +119,17 @@ class FakeFuser final : public StreamFuser {
       if (failures_left_ > 0) --failures_left_;
       return failure(ErrorCode::invalid_argument, "the fake core was told to fail");
     }
-    if (count != 2 || output.components != sources[0].components ||
-        output.width != across_ * sources[0].width || output.height != sources[0].height)
+    if (count != 2 || result.components != sources[0].components ||
+        result.width != across_ * sources[0].width || result.height != sources[0].height)
       return failure(ErrorCode::invalid_argument, "the output isn't like the visible picture");
-    const Image& visible = sources[0];
-    const Image& infrared = sources[1];
+    if (!device_error_.empty()) return failure(ErrorCode::device, device_error_);
+    for (const Image& image : {sources[0], sources[1], result}) {
+      if (image.memory == Memory::host) continue;
+      if (device_ != "cuda:" + std::to_string(image.device))
+        return failure(ErrorCode::internal, "a picture is on another device");
+      ++(image.plane[0].data == result.plane[0].data ? fake_log.device_outputs : fake_log.device_sources);
+    }
+    const Image visible = on_host(sources[0]), infrared = on_host(sources[1]), output = on_host(result);
     for (int i = 0; i < visible.components; ++i) {
       const Component& c = visible.component[i];
       const bool is_luma = visible.is_rgb ? i < 3 : i == 0;
@@ -149,7 +173,7 @@ class FakeFuser final : public StreamFuser {
     statistics.evaluations = 2;
     statistics.stages = 1;
     statistics.stage[0] = {"total", 1.5, 2.5};
-    std::strcpy(statistics.device, "fake");
+    std::snprintf(statistics.device, sizeof statistics.device, "%s", device_.c_str());
     std::strcpy(statistics.precision, "float32");
     std::strcpy(statistics.model, "none");
     return statistics;
@@ -171,6 +195,8 @@ class FakeFuser final : public StreamFuser {
   std::uint64_t frames_ = 0;
   int failures_left_ = number_from("DIGFUSION_FAKE_FAIL", 0);
   int fuse_ms_ = number_from("DIGFUSION_FAKE_FUSE_MS", 0);
+  std::string device_ = text_from("DIGFUSION_FAKE_DEVICE", "fake");
+  std::string device_error_ = text_from("DIGFUSION_FAKE_DEVICE_ERROR", "");
 };
 
 }  // namespace

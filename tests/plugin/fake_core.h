@@ -9,6 +9,8 @@
 //   DIGFUSION_FAKE_FUSE_MS     how long fuse() takes; with preset=quality four times, balanced twice as long
 //   DIGFUSION_FAKE_REFINED_X   what report() says that registration-refine has moved infrared by
 //   DIGFUSION_FAKE_FAIL        so many first calls of fuse() fail; -1: all
+//   DIGFUSION_FAKE_DEVICE      where it says that it computes; with "cuda:N" it takes pictures of the fake
+//   driver DIGFUSION_FAKE_DEVICE_ERROR  fuse() fails with this message (ErrorCode::device)
 #pragma once
 
 #include <atomic>
@@ -23,7 +25,8 @@ struct FakeCoreLog {
   std::atomic<int>
       overlaps;  ///< calls that overlapped another of the same fuser, which the interface forbids
   std::atomic<int> warm_width, warm_height;
-  std::atomic<double> sharpness;  ///< of the last load() or configure()
+  std::atomic<int> device_sources, device_outputs;  ///< pictures in CUDA memory
+  std::atomic<double> sharpness;                    ///< of the last load() or configure()
 };
 
 }  // namespace digfusion::test

@@ -48,6 +48,10 @@ struct Grey {
   }
 };
 
+FrozenWatch::Source from(const Grey& grey) {
+  return [&grey] { return grey.image; };
+}
+
 Samples rounded(const scene::Plane& plane, float scale) {
   Samples samples;
   for (const float value : plane.samples)
@@ -81,7 +85,7 @@ std::vector<int> frozen_pictures(const Source& visible, const Source& infrared, 
   std::vector<int> frozen;
   for (int n = 0; n < 60; ++n) {
     const Grey v(visible(n), 8), i(infrared(n / infrared_every * infrared_every), infrared_depth);
-    if (watch.look(v.image, i.image, n % infrared_every == 0, n * 1000 * ms / 30, 500 * ms))
+    if (watch.look(from(v), from(i), n % infrared_every == 0, n * 1000 * ms / 30, 500 * ms))
       frozen.push_back(n);
   }
   return frozen;
@@ -162,7 +166,7 @@ TEST(FrozenWatch, LightThatChangesWithinAMinuteIsNoMovement) {
     for (int y = 0; y < height; ++y)
       for (int x = 0; x < width; ++x)
         if (y < 20 && x < 2 * second) shady[y * width + x] /= 2;
-    EXPECT_FALSE(watch.look(Grey(shady, 8).image, Grey(still, 8).image, true, second * 1000 * ms, 500 * ms))
+    EXPECT_FALSE(watch.look(from(Grey(shady, 8)), from(Grey(still, 8)), true, second * 1000 * ms, 500 * ms))
         << second;
   }
 }
@@ -173,10 +177,10 @@ TEST(FrozenWatch, StartsOverAfterARestart) {
   bool frozen = false;
   for (int n = 0; n < 30; ++n)
     frozen =
-        watch.look(Grey(visible_of(n), 8).image, Grey(still, 8).image, true, n * 1000 * ms / 30, 500 * ms);
+        watch.look(from(Grey(visible_of(n), 8)), from(Grey(still, 8)), true, n * 1000 * ms / 30, 500 * ms);
   EXPECT_TRUE(frozen);
   watch.restart();
-  EXPECT_FALSE(watch.look(Grey(visible_of(30), 8).image, Grey(still, 8).image, true, 1000 * ms, 500 * ms));
+  EXPECT_FALSE(watch.look(from(Grey(visible_of(30), 8)), from(Grey(still, 8)), true, 1000 * ms, 500 * ms));
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ TEST(Plugin, ScanningItLoadsNeitherTorchNorTheCore) {
                                                {{"LD_DEBUG", "files"}, {"GST_REGISTRY_FORK", "no"}}, status);
   EXPECT_EQ(status, 0);
   EXPECT_NE(opened.find("libgstdigfusion.so"), std::string::npos);
-  for (const char* library : {"libtorch", "libc10", "libdigfusion.so", "opencv"})
+  for (const char* library : {"libtorch", "libc10", "libdigfusion.so", "opencv", "libgstcuda", "gstcuda.so"})
     EXPECT_EQ(opened.find(library), std::string::npos) << library;
 }
 

@@ -300,8 +300,8 @@ int Soak::run(double hours) {
   for (const auto& [name, least] :
        std::map<std::string, std::size_t>{{"digfusion-infrared-lost", 4 * rounds},
                                           {"digfusion-infrared-recovered", 4 * rounds},
-                                          {"digfusion-visible-lost", 5 * rounds},
-                                          {"digfusion-visible-recovered", 5 * rounds},
+                                          {"digfusion-visible-lost", 4 * rounds},
+                                          {"digfusion-visible-recovered", 4 * rounds},
                                           {"digfusion-infrared-frozen", (minutes - 1) / 3},
                                           {"digfusion-infrared-unfrozen", (minutes - 1) / 3}}) {
     const std::size_t seen = count(name);
