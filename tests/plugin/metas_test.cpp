@@ -281,6 +281,19 @@ TEST(InfraredRegions, LieInTheInfraredPictureThatStandsInForBoth) {
   }
 }
 
+TEST(InfraredRegions, LieInARawPictureThatStandsInAsTheyDoInAFusedOne) {
+  const std::string raw = caps_text("GRAY16_LE", 32, 32);
+  LiveRig rig("visible-loss-policy=pass crop-top=16 crop-left=16 infrared-fit=stretch");
+  rig.set_caps(caps_text("I420", 64, 32), raw);
+  rig.push_infrared({200, 0, 40 * ms});
+  rig.push_visible({100, 0, 40 * ms});
+  pull(rig);
+  gst_harness_push(rig.infrared, with_region(raw, {210, 80 * ms, 40 * ms}, 20, 18, 4, 5));
+  const Buffer alone = pull(rig);
+  EXPECT_EQ(picture_of(alone), "infrared");
+  EXPECT_EQ(rectangle(gst_buffer_get_video_region_of_interest_meta_id(alone.get(), 3)), "16,4 16x10");
+}
+
 // ---- the element's own meta
 
 TEST(PictureMeta, TellsHowAFusedPictureWasMade) {
