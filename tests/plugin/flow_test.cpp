@@ -258,7 +258,7 @@ TEST(Gap, OfSecondsInTheInfraredStreamIsAFailure) {
   gst_message_unref(message);
 }
 
-TEST(Tags, OfTheVisibleStreamArePassedOnAndOthersAreNot) {
+TEST(Tags, OfTheVisibleStreamStandBeforeTheInfraredOnes) {
   Rig rig;
   rig.set_caps(grey, grey);
   gst_harness_push_event(rig.visible, gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "visible", nullptr)));
