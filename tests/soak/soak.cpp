@@ -166,10 +166,11 @@ void Soak::look(GstSample* sample) {
   const std::lock_guard lock(mutex_);
   ++frames_;
   delays_.push_back(delay);
-  if (codes.visible && codes.infrared) {
+  const double apart =
+      codes.visible && codes.infrared ? std::abs(double(*codes.visible) - double(*codes.infrared)) : HUGE_VAL;
+  if (apart < 10'000) {  // else it is faded in, and shows neither
     ++fused_;
     if (!trouble_) {
-      const double apart = std::abs(double(*codes.visible) - double(*codes.infrared));
       ++quiet_;
       if (apart > 500 / fps + 2 * jitter_ms + 1) ++apart_;
       worst_ms_ = std::max(worst_ms_, apart);
