@@ -70,21 +70,22 @@ AdmDenoiser::AdmDenoiser(AdmConfig config, TensorMap weights)
 }
 
 std::int64_t AdmDenoiser::pixels_at_once() const {
-  // A picture at a time keeps a CPU busy, and its activations small beside the weights.
+  // A picture at a time keeps a CPU busy, and its activations small beside the weights. A GPU has few pixels
+  // to share among its cores at the coarse levels: there DIG-25's six evaluations of 640×512 are one batch.
   const bool cpu = weights_.begin()->second.is_cpu();
-  return cpu ? 1 : std::int64_t{1} << 18;
+  return cpu ? 1 : Denoiser::pixels_at_once();
 }
 
-at::Tensor AdmDenoiser::evaluate(const at::Tensor& xt, std::span<const int> t) const {
+at::Tensor AdmDenoiser::evaluate(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) const {
   const std::vector<float> timesteps(t.begin(), t.end());
-  return adm_forward(config_, weights_, xt, at::tensor(timesteps).to(xt.device()));
+  return adm_forward(config_, weights_, xt, at::tensor(timesteps).to(xt.device()), deep);
 }
 
-Prediction AdmDenoiser::predict(const at::Tensor& xt, std::span<const int> t) const {
+Prediction AdmDenoiser::predict_with(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) const {
   const std::int64_t channels = config_.in_channels;
   const bool luma = xt.size(1) == 1 && channels > 1;
   const at::Tensor output =
-      evaluate(luma ? xt.expand({xt.size(0), channels, xt.size(2), xt.size(3)}) : xt, t);
+      evaluate(luma ? xt.expand({xt.size(0), channels, xt.size(2), xt.size(3)}) : xt, t, deep);
   const auto part = [&](std::int64_t first) {
     const at::Tensor values = output.narrow(1, first, channels);
     return luma ? values.mean(1, true) : values.contiguous();

@@ -41,7 +41,12 @@ class AdmDenoiser : public Denoiser {
   AdmDenoiser(AdmConfig config, TensorMap weights);
 
   at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const override;
-  Prediction predict(const at::Tensor& xt, std::span<const int> t) const override;
+  Prediction predict(const at::Tensor& xt, std::span<const int> t) const override {
+    return predict_with(xt, t, nullptr);
+  }
+  Prediction predict_reusing(const at::Tensor& xt, std::span<const int> t, at::Tensor& deep) const override {
+    return predict_with(xt, t, &deep);
+  }
   bool learns_variance() const override { return config_.learns_variance(); }
   std::int64_t channels() const override { return config_.in_channels; }
   const NoiseSchedule& schedule() const override { return schedule_; }
@@ -56,9 +61,12 @@ class AdmDenoiser : public Denoiser {
   const AdmConfig& config() const { return config_; }
 
   /// The network's outputs as they come: [N,out_channels,H,W] for x_t [N,in_channels,H,W].
-  at::Tensor evaluate(const at::Tensor& xt, std::span<const int> t) const;
+  /// `deep` as adm_forward() takes it.
+  at::Tensor evaluate(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep = nullptr) const;
 
  private:
+  Prediction predict_with(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) const;
+
   AdmConfig config_;
   TensorMap weights_;
   NoiseSchedule schedule_;

@@ -35,10 +35,7 @@ void walk(const AdmConfig& c, Visitor& visit) {
     ++index;
   };
 
-  visit.embed(c.model_channels, embedding);
-  visit.convolution(block("input_blocks") + "0", c.in_channels, channels);
-  push();
-  for (std::size_t level = 0; level < levels; ++level) {
+  const auto down = [&](std::size_t level) {
     for (int i = 0; i < c.res_blocks; ++i) {
       const std::string name = block("input_blocks");
       visit.residual(name + "0", channels, c.widths[level], embedding, Resample::none);
@@ -46,20 +43,21 @@ void walk(const AdmConfig& c, Visitor& visit) {
       if (c.attention[level]) visit.attend(name + "1", channels, heads(channels, false));
       push();
     }
-    if (level + 1 == levels) break;
+  };
+  const auto halve = [&] {
     if (c.resblock_updown)
       visit.residual(block("input_blocks") + "0", channels, channels, embedding, Resample::down);
     else
       visit.downsample(block("input_blocks") + "0.op", channels);
     push();
-  }
-
-  visit.residual("middle_block.0", channels, channels, embedding, Resample::none);
-  visit.attend("middle_block.1", channels, heads(channels, false));
-  visit.residual("middle_block.2", channels, channels, embedding, Resample::none);
-
-  index = 0;
-  for (std::size_t level = levels; level-- > 0;) {
+  };
+  const auto middle = [&] {
+    visit.residual("middle_block.0", channels, channels, embedding, Resample::none);
+    visit.attend("middle_block.1", channels, heads(channels, false));
+    visit.residual("middle_block.2", channels, channels, embedding, Resample::none);
+  };
+  const auto up = [&](std::size_t level) {
+    index = static_cast<int>(levels - 1 - level) * (c.res_blocks + 1);
     for (int i = 0; i <= c.res_blocks; ++i, ++index) {
       const std::string name = block("output_blocks");
       visit.pop();
@@ -74,13 +72,39 @@ void walk(const AdmConfig& c, Visitor& visit) {
       else
         visit.upsample(name + std::to_string(part) + ".conv", channels);
     }
+  };
+
+  visit.embed(c.model_channels, embedding);
+  visit.convolution(block("input_blocks") + "0", c.in_channels, channels);
+  push();
+  down(0);
+  if (levels == 1) {
+    middle();
+  } else if (visit.dives()) {
+    for (std::size_t level = 1; level < levels; ++level) {
+      halve();
+      down(level);
+    }
+    middle();
+    for (std::size_t level = levels - 1; level > 0; --level) up(level);
+    visit.surfaces();
+  } else {
+    channels = c.widths[1];
   }
+  up(0);
   visit.out(channels, c.out_channels);
 }
 
-struct Lister {
+/// What most visitors answer: all of the network.
+struct Whole {
+  static bool dives() { return true; }  ///< into the levels below the finest
+  void surfaces() {}                    ///< at the finest again
+};
+
+struct Lister : Whole {
   bool scale_shift;
   WeightShapes shapes{};
+  explicit Lister(bool film) : scale_shift(film) {}
 
   void layer(const std::string& name, Shape weight) {
     const std::int64_t out = weight[0];
@@ -119,9 +143,10 @@ struct Lister {
   }
 };
 
-struct Counter {
+struct Counter : Whole {
   double pixels;  // at the current level
   double total = 0;
+  explicit Counter(double finest) : pixels(finest) {}
 
   void push() {}
   void pop() {}
@@ -156,9 +181,10 @@ struct Counter {
 };
 
 /// Packs the convolutions for pictures of one size.
-struct Packer {
+struct Packer : Whole {
   TensorMap& weights;
   std::int64_t height, width;
+  Packer(TensorMap& all, std::int64_t size) : weights(all), height(size), width(size) {}
 
   void pack(const std::string& name, int stride = 1) {
     at::Tensor& weight = weights.at(name + ".weight");
@@ -200,6 +226,7 @@ struct Forward {
   std::vector<at::Tensor> skips{};
   bool joined = false;  // whether h was just made by pop(), and nobody else holds it
   at::Tensor spare{};   // nobody needs its numbers any more: memory that needn't be cleared for who is next
+  at::Tensor* deep = nullptr;  // as in adm_forward(); its numbers are never written over
 
   const at::Tensor& at(const std::string& name) const { return weights.find(name)->second; }
   at::Tensor conv(const std::string& name, const at::Tensor& x, int stride = 1) const {
@@ -228,6 +255,14 @@ struct Forward {
     at::Tensor waves = at::cat({angle.cos(), angle.sin()}, 1);
     if (width % 2) waves = at::constant_pad_nd(waves, {0, 1});
     embedding = at::silu(linear("time_embed.2", at::silu(linear("time_embed.0", waves))));
+  }
+  bool dives() {
+    if (!deep || !deep->defined()) return true;
+    h = *deep;
+    return false;
+  }
+  void surfaces() {
+    if (deep) *deep = h;
   }
   void push() { skips.push_back(h); }
   void pop() {
@@ -309,7 +344,7 @@ struct Forward {
 }  // namespace
 
 WeightShapes adm_shapes(const AdmConfig& config) {
-  Lister lister{config.scale_shift_norm};
+  Lister lister(config.scale_shift_norm);
   walk(config, lister);
   return std::move(lister.shapes);
 }
@@ -322,21 +357,22 @@ at::ScalarType adm_weight_type(const std::string& name, at::ScalarType precision
 }
 
 at::Tensor adm_forward(const AdmConfig& config, const TensorMap& weights, const at::Tensor& x,
-                       const at::Tensor& t) {
+                       const at::Tensor& t, at::Tensor* deep) {
   const LargePages large_pages;
   const at::ScalarType dtype = weights.at("input_blocks.0.0.weight").scalar_type();
   Forward forward{config, weights, x.to(dtype).contiguous(at::MemoryFormat::ChannelsLast), t};
+  forward.deep = deep;
   walk(config, forward);
   return forward.h;
 }
 
 void pack_adm(const AdmConfig& config, TensorMap& weights) {
-  Packer packer{weights, config.image_size, config.image_size};
+  Packer packer(weights, config.image_size);
   walk(config, packer);
 }
 
 double adm_multiply_adds(const AdmConfig& config, std::int64_t height, std::int64_t width) {
-  Counter counter{double(height) * double(width)};
+  Counter counter(double(height) * double(width));
   walk(config, counter);
   return counter.total;
 }

@@ -26,9 +26,12 @@ at::ScalarType adm_weight_type(const std::string& name, at::ScalarType precision
 /// x [N,in_channels,H,W] float32, H and W multiples of config.multiple(); t [N] timesteps, float32. Returns
 /// [N,out_channels,H,W] float32. Weights of adm_weight_type(), the four-dimensional ones channels_last; the
 /// activations have the dtype of "input_blocks.0.0.weight". Normalisations, their scale, shift and SiLU, and
-/// the softmax are computed in float32. Attention never makes a matrix of its logits. No gradients.
+/// the softmax are computed in float32. Attention never makes a matrix of its logits. No gradients. `deep`,
+/// if any, holds what the levels below the finest hand up to it, [N,widths[1],H,W] in the activations' dtype:
+/// defined, it is taken in place of evaluating them; undefined, it is given what they give here (and stays
+/// undefined where there is one level alone).
 at::Tensor adm_forward(const AdmConfig& config, const TensorMap& weights, const at::Tensor& x,
-                       const at::Tensor& t);
+                       const at::Tensor& t, at::Tensor* deep = nullptr);
 
 /// Brings the convolutions' weights, one after the other, into the layout that the CPU's kernels want for
 /// pictures of config.image_size (packed_convolution()); adm_forward() takes them as they were, too.

@@ -38,6 +38,15 @@ class Denoiser {
   virtual Prediction predict(const at::Tensor& xt, std::span<const int> t) const {
     return {predict_noise(xt, t), {}};
   }
+  /// The same with the features of the deep layers, those below the finest resolution, handed on from one
+  /// evaluation to the next (DeepCache, arXiv 2312.00858). Where `deep` is undefined, all is evaluated, and
+  /// `deep` gets the features, one row a picture; else it is used as it is in place of the deep layers: that
+  /// of these pictures, in this order, at a timestep nearby. A network that has no deep layers leaves it
+  /// undefined.
+  virtual Prediction predict_reusing(const at::Tensor& xt, std::span<const int> t,
+                                     at::Tensor& /*deep*/) const {
+    return predict(xt, t);
+  }
   /// Whether predict() gives a variance.
   virtual bool learns_variance() const { return false; }
   /// Channels of the pictures that the network was trained on: 1 (luma) or 3 (R, G, B on -1..1).
@@ -64,7 +73,12 @@ class LumaDenoiser : public Denoiser {
   /// Weights in the precision of the evaluation, on the device of the evaluation, channels_last.
   LumaDenoiser(UNetConfig config, TensorMap weights);
 
-  at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const override;
+  at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const override {
+    return evaluate(xt, t, nullptr);
+  }
+  Prediction predict_reusing(const at::Tensor& xt, std::span<const int> t, at::Tensor& deep) const override {
+    return {evaluate(xt, t, &deep), {}};
+  }
   const NoiseSchedule& schedule() const override { return schedule_; }
   std::int64_t multiple() const override { return config_.multiple(); }
   double multiply_adds(std::int64_t height, std::int64_t width) const override {
@@ -76,6 +90,8 @@ class LumaDenoiser : public Denoiser {
   const UNetConfig& config() const { return config_; }
 
  private:
+  at::Tensor evaluate(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) const;
+
   UNetConfig config_;
   TensorMap weights_;
   at::ScalarType dtype_;
@@ -83,9 +99,9 @@ class LumaDenoiser : public Denoiser {
 };
 
 /// D(y; σ) for y = x_0 + σ ε [N,1,H,W] and σ [N], both float32, with weights of any dtype. Differentiable:
-/// the trainer and LumaDenoiser share it.
+/// the trainer and LumaDenoiser share it. `deep` as unet_forward() takes it.
 at::Tensor luma_denoise(const UNetConfig& config, const TensorMap& weights, const at::Tensor& noisy,
-                        const at::Tensor& sigma);
+                        const at::Tensor& sigma, at::Tensor* deep = nullptr);
 
 /// The network that the trainer builds for a new luma denoiser: about 1 M parameters.
 UNetConfig luma_denoiser_config();

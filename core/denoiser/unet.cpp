@@ -30,24 +30,61 @@ void walk(const UNetConfig& c, Visitor& visit) {
   if (c.embedding > 0) visit.embed(c.embedding);
   visit.head(std::int64_t{c.unshuffle} * c.unshuffle, c.widths[0]);
   tell(0);
-  for (int s = 0; s + 1 < scales; ++s) {
-    for (int b = 0; b < blocks(c.down_blocks, s); ++b)
-      visit.block(name("down", s, b), c.widths[s], c.embedding);
+  const auto down_from = [&](int s) {
     visit.down("down" + std::to_string(s) + ".resample", c.widths[s], c.widths[s + 1]);
     tell(s + 1);
-  }
-  for (int b = 0; b < c.middle_blocks; ++b)
-    visit.block(name("middle", scales - 1, b), c.widths.back(), c.embedding);
-  for (int s = scales - 2; s >= 0; --s) {
-    if (s == 0 && c.side > 0) visit.side(c.widths[1], c.side);
-    if (s == 0 && !visit.goes_on()) return;
+  };
+  const auto up_to = [&](int s) {
     visit.up("up" + std::to_string(s) + ".resample", c.widths[s + 1], c.widths[s]);
+  };
+  const auto down_blocks = [&](int s) {
+    for (int b = 0; b < blocks(c.down_blocks, s); ++b)
+      visit.block(name("down", s, b), c.widths[s], c.embedding);
+    visit.push();
+  };
+  const auto up_blocks = [&](int s) {
+    visit.pop();
     for (int b = 0; b < blocks(c.up_blocks, s); ++b) visit.block(name("up", s, b), c.widths[s], c.embedding);
+  };
+  const auto middle = [&] {
+    for (int b = 0; b < c.middle_blocks; ++b)
+      visit.block(name("middle", scales - 1, b), c.widths.back(), c.embedding);
+  };
+  if (scales == 1) {
+    middle();
+  } else {
+    down_blocks(0);
+    if (visit.dives()) {
+      down_from(0);
+      for (int s = 1; s + 1 < scales; ++s) {
+        down_blocks(s);
+        down_from(s);
+      }
+      middle();
+      for (int s = scales - 2; s > 0; --s) {
+        up_to(s);
+        up_blocks(s);
+      }
+      if (c.side > 0) visit.side(c.widths[1], c.side);
+      if (!visit.goes_on()) return;
+      up_to(0);
+      visit.surfaces();
+    }
+    up_blocks(0);
   }
   visit.tail(c.widths[0], c.outputs);
 }
 
-struct Lister {
+/// What most visitors answer: all of the network, whose skips are none of their business.
+struct Whole {
+  void push() {}
+  void pop() {}
+  static bool dives() { return true; }    ///< into the scales below the finest
+  static bool goes_on() { return true; }  ///< up to the finest again
+  void surfaces() {}                      ///< there
+};
+
+struct Lister : Whole {
   WeightShapes shapes;
   void layer(const std::string& name, Shape weight, std::int64_t bias) {
     shapes.emplace_back(name + ".weight", std::move(weight));
@@ -59,7 +96,6 @@ struct Lister {
     shapes.emplace_back(name + ".weight", Shape{width, told});
   }
   void side(std::int64_t in, std::int64_t out) { layer("side", {out, in, 3, 3}, out); }
-  static bool goes_on() { return true; }
   void tail(std::int64_t in, std::int64_t out) { layer("tail", {out, in, 3, 3}, out); }
   void down(const std::string& name, std::int64_t in, std::int64_t out) { layer(name, {out, in, 2, 2}, out); }
   void up(const std::string& name, std::int64_t in, std::int64_t out) { layer(name, {in, out, 2, 2}, out); }
@@ -78,6 +114,7 @@ struct Forward {
   std::vector<at::Tensor> skips{};
   const std::vector<std::int64_t>* fine = nullptr;  // pictures that reach the finest scale again; none: all
   at::Tensor side_output{};
+  at::Tensor* deep = nullptr;  // as in unet_forward()
 
   const at::Tensor& at(const std::string& name) const { return weights.find(name)->second; }
   at::Tensor conv(const std::string& name, const at::Tensor& x, int stride, int padding) const {
@@ -110,13 +147,22 @@ struct Forward {
     return rows.size() == 1 ? rows[0] : at::cat(rows);
   }
   void tail(std::int64_t, std::int64_t) { h = conv("tail", h, 1, 1); }
-  void down(const std::string& name, std::int64_t, std::int64_t) {
-    skips.push_back(h);
-    h = conv(name, h, 2, 0);
-  }
-  void up(const std::string& name, std::int64_t, std::int64_t) {
-    h = at::conv_transpose2d(h, at(name + ".weight"), at(name + ".bias"), 2) + skips.back();
+  void push() { skips.push_back(h); }
+  void pop() {
+    h = h + skips.back();
     skips.pop_back();
+  }
+  bool dives() {
+    if (!deep || !deep->defined()) return true;
+    h = *deep;
+    return false;
+  }
+  void surfaces() {
+    if (deep) *deep = h;
+  }
+  void down(const std::string& name, std::int64_t, std::int64_t) { h = conv(name, h, 2, 0); }
+  void up(const std::string& name, std::int64_t, std::int64_t) {
+    h = at::conv_transpose2d(h, at(name + ".weight"), at(name + ".bias"), 2);
   }
   void block(const std::string& name, std::int64_t width, std::int64_t) {
     at::Tensor inner = conv(name + ".conv1", h, 1, 1);
@@ -130,10 +176,11 @@ struct Forward {
   }
 };
 
-struct Counter {
+struct Counter : Whole {
   double pixels;  // at the current scale
-  bool fine = true;
+  bool fine;
   double total = 0;
+  Counter(double finest, bool all) : pixels(finest), fine(all) {}
   void embed(std::int64_t) {}
   void tell(const std::string&, std::int64_t, std::int64_t) {}
   void side(std::int64_t in, std::int64_t out) { head(in, out); }
@@ -153,15 +200,15 @@ struct Counter {
   }
 };
 
-struct Reach {
+struct Reach : Whole {
   std::int64_t pixel;  // side of a position of the current scale, in pixels
-  std::int64_t total = 0;
+  std::int64_t total;
+  explicit Reach(std::int64_t finest) : pixel(finest), total(finest) {}
   void embed(std::int64_t) {}
   void tell(const std::string&, std::int64_t, std::int64_t) {}
   void head(std::int64_t, std::int64_t) { total += pixel; }
   void tail(std::int64_t, std::int64_t) { total += pixel; }
   void side(std::int64_t, std::int64_t) { total += pixel; }
-  static bool goes_on() { return true; }
   void block(const std::string&, std::int64_t, std::int64_t) { total += 2 * pixel; }
   // What a resampling mixes lies in one position of the coarser scale.
   void down(const std::string&, std::int64_t, std::int64_t) { pixel *= 2, total += pixel; }
@@ -197,8 +244,9 @@ TensorMap initialise_unet(const UNetConfig& config, at::Generator generator) {
 }
 
 at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
-                        const at::Tensor& level) {
+                        const at::Tensor& level, at::Tensor* deep) {
   Forward forward{weights, level};
+  forward.deep = deep;
   forward.h = at::pixel_unshuffle(picture, config.unshuffle).contiguous(at::MemoryFormat::ChannelsLast);
   walk(config, forward);
   return forward.h;
@@ -214,13 +262,13 @@ UNetOutputs unet_forward_both(const UNetConfig& config, const TensorMap& weights
 }
 
 double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width, bool fine) {
-  Counter counter{double(height) * double(width) / double(config.unshuffle * config.unshuffle), fine};
+  Counter counter(double(height) * double(width) / double(config.unshuffle * config.unshuffle), fine);
   walk(config, counter);
   return counter.total;
 }
 
 std::int64_t unet_reach(const UNetConfig& config) {
-  Reach reach{config.unshuffle, config.unshuffle};
+  Reach reach(config.unshuffle);
   walk(config, reach);
   return reach.total;
 }

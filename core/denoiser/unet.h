@@ -43,9 +43,11 @@ TensorMap initialise_unet(const UNetConfig& config, at::Generator generator);
 
 /// picture [N,1,H,W] → [N,outputs,H/unshuffle,W/unshuffle], both in the weights' dtype; level [N], or
 /// [N,told], is any smooth, O(1) function of the noise level (ignored where embedding and told are 0).
-/// Differentiable.
+/// Differentiable. `deep`, if any, holds what the scales below the finest hand up to it, [N,widths[0],
+/// H/unshuffle,W/unshuffle] in the weights' dtype: defined, it is taken in place of evaluating them;
+/// undefined, it is given what they give here (and stays undefined where there is one scale alone).
 at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
-                        const at::Tensor& level);
+                        const at::Tensor& level, at::Tensor* deep = nullptr);
 
 struct UNetOutputs {
   at::Tensor fine;  ///< as unet_forward() returns it, of the chosen pictures; undefined where none is chosen

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/device/device.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 
+#include "core/device/cuda_devices.h"
+#include "core/device/failure.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
 namespace {
-
-int cuda_devices() { return at::globalContext().hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0; }
 
 /// What goes wrong when the device computes something small, or nothing.
 std::optional<std::string> complaint(at::Device device) {
@@ -22,18 +21,14 @@ std::optional<std::string> complaint(at::Device device) {
     const at::Tensor ones = at::ones({64}, at::TensorOptions().device(device));
     if (ones.sum().item<float>() == 64.f) return {};
     return "it computes wrong results";
-  } catch (const c10::Error& error) {
-    return error.what_without_backtrace();
   } catch (const std::exception& error) {
-    return error.what();
+    return failure_of(error).message;
   }
 }
 
 std::string available() {
-  const int count = cuda_devices();
-  if (count > 0) return std::to_string(count) + " CUDA device" + (count == 1 ? "" : "s") + " found";
 #ifdef DIGFUSION_CUDA
-  return "no CUDA device found; check the NVIDIA driver with nvidia-smi, or use device=cpu";
+  return cuda_devices_text(cuda_device_count(), std::getenv("CUDA_VISIBLE_DEVICES"));
 #else
   return "this build of digfusion computes on the CPU only; build with -Dcuda=enabled, or use device=cpu";
 #endif
@@ -42,7 +37,7 @@ std::string available() {
 at::Device parse_device(std::string_view text, const std::function<void(const std::string&)>& warn) {
   if (text == "cpu") return at::kCPU;
   if (text == "auto") {
-    if (cuda_devices() == 0) return at::kCPU;
+    if (cuda_device_count() == 0) return at::kCPU;
     const at::Device first(at::kCUDA, 0);
     if (const auto reason = complaint(first)) {
       warn("the GPU can't be used (" + *reason + "): computing on the CPU");
@@ -64,7 +59,7 @@ at::Device parse_device(std::string_view text, const std::function<void(const st
       throw Error(ErrorCode::invalid_argument,
                   "parameter device: " + quoted + " is not allowed; give auto, cpu, cuda or cuda:N");
   }
-  if (index >= cuda_devices())
+  if (index >= cuda_device_count())
     throw Error(ErrorCode::device, "device " + std::string(text) + " isn't there: " + available());
   const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(index));
   if (const auto reason = complaint(device))
@@ -79,9 +74,13 @@ DeviceChoice choose_device(std::string_view text, Precision precision,
   DeviceChoice choice;
   choice.device = parse_device(text, warn);
   const bool cpu = choice.device.is_cpu();
+  if (!cpu) tune_cuda();
   switch (precision) {
     case Precision::automatic:
-      choice.network = !cpu || cpu_has_bfloat16() ? at::kBFloat16 : at::kFloat;
+      if (cpu)
+        choice.network = cpu_has_bfloat16() ? at::kBFloat16 : at::kFloat;
+      else
+        choice.network = cuda_has_bfloat16(choice.device) ? at::kBFloat16 : at::kHalf;
       break;
     case Precision::float32:
       break;

@@ -2,6 +2,7 @@
 #include "core/fusion/gradient_evidence.h"
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "core/diffusion/steps.h"
 #include "core/fusion/method.h"
 #include "core/fusion/noise_levels.h"
+#include "core/fusion/stream_batch.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -30,7 +32,11 @@ class ScaleSpace : public EvidenceMaker {
 
 class StudentEvidence : public EvidenceMaker {
  public:
-  explicit StudentEvidence(std::shared_ptr<const GradientStudent> student) : student_(std::move(student)) {}
+  /// streams: of a batch, parameters.batch_streams.
+  StudentEvidence(std::shared_ptr<const GradientStudent> student, int streams)
+      : student_(std::move(student)) {
+    if (streams > 1) batch_.emplace(student_, streams);
+  }
 
   void check(const Parameters& p) const override {
     if (p.distance != Distance::l2)
@@ -41,7 +47,9 @@ class StudentEvidence : public EvidenceMaker {
   }
 
   Evidence gather(const at::Tensor& sources, const Parameters& p, const NoiseField&) override {
-    const GradientEstimates estimates = student_->estimate(sources, levels_.of(sources, p));
+    const std::vector<NoiseLevel> levels = levels_.of(sources, p);
+    const GradientEstimates estimates =
+        batch_ ? batch_->estimate(sources, levels, p.batch_wait) : student_->estimate(sources, levels);
     evaluations_ = static_cast<std::uint64_t>(sources.size(0));
     return {estimates.clean, estimates.error};
   }
@@ -51,13 +59,15 @@ class StudentEvidence : public EvidenceMaker {
 
  private:
   std::shared_ptr<const GradientStudent> student_;
+  std::optional<StreamBatch> batch_;
   NoiseLevels levels_;
   std::uint64_t evaluations_ = 0;
 };
 
 class TeacherEvidence : public EvidenceMaker {
  public:
-  explicit TeacherEvidence(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
+  explicit TeacherEvidence(std::shared_ptr<const Denoiser> denoiser)
+      : denoiser_(std::move(denoiser)), evaluator_(*denoiser_) {}
 
   void check(const Parameters& p) const override {
     if (p.distance == Distance::none)
@@ -67,39 +77,43 @@ class TeacherEvidence : public EvidenceMaker {
   }
 
   Evidence gather(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
-    Evaluator evaluator(*denoiser_);
-    const at::Tensor clean = without_noise(evaluator, sources, levels_.of(sources, p));
+    evaluator_.start();
+    const at::Tensor clean = without_noise(sources, levels_.of(sources, p));
     const at::Tensor distance =
-        estimate_levels(evaluator, clean, evidence_timesteps, p.distance, p.draws, noise).distance;
-    evaluations_ = evaluator.evaluations();
+        estimate_levels(evaluator_, clean, evidence_timesteps, p.distance, p.draws, noise).distance;
     return {clean, distance.squeeze(2).transpose(0, 1)};
   }
   void reset() override { levels_.reset(); }
   std::int64_t multiple() const override { return denoiser_->multiple(); }
-  std::uint64_t evaluations() const override { return evaluations_; }
+  std::uint64_t evaluations() const override { return evaluator_.evaluations(); }
 
  private:
   /// A picture with noise of σ is x_t/√ᾱ_t of the picture without it, at the timestep whose noise is σ; a
   /// column pattern is taken for white noise.
-  at::Tensor without_noise(Evaluator& evaluator, const at::Tensor& sources,
-                           const std::vector<NoiseLevel>& levels) const {
-    at::Tensor clean = sources;
+  at::Tensor without_noise(const at::Tensor& sources, const std::vector<NoiseLevel>& levels) {
+    const NoiseSchedule& schedule = denoiser_->schedule();
+    std::vector<std::int64_t> noisy;
+    std::vector<int> t;
+    std::vector<at::Tensor> xt;
     for (std::size_t k = 0; k < levels.size(); ++k) {
       if (levels[k].total() == 0) continue;
-      if (clean.is_same(sources)) clean = sources.clone();
-      const NoiseSchedule& schedule = denoiser_->schedule();
-      const int t = schedule.timestep_of(levels[k].total() / 127.5);
-      const double alpha_bar = schedule.alpha_bar[std::size_t(t)];
-      const at::Tensor xt = sources.narrow(0, std::int64_t(k), 1) * std::sqrt(alpha_bar);
-      clean.narrow(0, std::int64_t(k), 1)
-          .copy_(one_step_estimate(xt, evaluator.predict_noise(xt, {&t, 1}), alpha_bar).clamp_(-1, 1));
+      noisy.push_back(std::int64_t(k));
+      t.push_back(schedule.timestep_of(levels[k].total() / 127.5));
+      xt.push_back(sources.narrow(0, noisy.back(), 1) * std::sqrt(evaluator_.alpha_bar(t.back())));
     }
+    if (noisy.empty()) return sources;
+    const at::Tensor predicted = evaluator_.predict_noise(at::cat(xt), t);
+    at::Tensor clean = sources.clone();
+    for (std::size_t i = 0; i < noisy.size(); ++i)
+      clean.narrow(0, noisy[i], 1)
+          .copy_(one_step_estimate(xt[i], predicted.narrow(0, std::int64_t(i), 1), evaluator_.alpha_bar(t[i]))
+                     .clamp_(-1, 1));
     return clean;
   }
 
   std::shared_ptr<const Denoiser> denoiser_;
+  Evaluator evaluator_;
   NoiseLevels levels_;
-  std::uint64_t evaluations_ = 0;
 };
 
 }  // namespace
@@ -111,7 +125,7 @@ std::unique_ptr<EvidenceMaker> make_evidence(const Parameters& p, at::Device dev
     case EvidenceSource::scale_space:
       return std::make_unique<ScaleSpace>();
     case EvidenceSource::student:
-      return std::make_unique<StudentEvidence>(gradient_student_of(p, device, dtype));
+      return std::make_unique<StudentEvidence>(gradient_student_of(p, device, dtype), p.batch_streams);
     case EvidenceSource::teacher:
       return std::make_unique<TeacherEvidence>(denoiser_of(p, device, dtype));
   }

@@ -70,6 +70,7 @@ at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const 
   at::Tensor x = field(0);
   std::size_t segment = 0;
   at::Tensor target = (weights[0] * sources).sum(0, true);  // Σ_k w_k c_k
+  at::Tensor deep;  // features of the state x_t; the gain's evaluations are of other pictures and share none
   for (int i = 0; i < p.steps; ++i) {
     if (segment + 1 < plan.segments.size() && plan.segments[segment + 1].first_step == i)
       target = (weights[++segment] * sources).sum(0, true);
@@ -79,7 +80,8 @@ at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const 
     const double alpha_bar_next =
         last ? 1.0 : evaluator.alpha_bar(plan.timesteps[static_cast<std::size_t>(i) + 1]);
 
-    const Prediction prediction = evaluator.predict(x, {&t, 1});
+    if (i % p.feature_reuse == 0) deep.reset();
+    const Prediction prediction = evaluator.predict(x, {&t, 1}, p.feature_reuse > 1 ? &deep : nullptr);
     const at::Tensor x0 = one_step_estimate(x, prediction.noise, alpha_bar);  // (26)
     const at::Tensor guided = em ? em->correct(x0) : at::lerp(x0, target, guidance_scale(p, alpha_bar));
     if (observe) observe({t, weights[segment], x0, guided});

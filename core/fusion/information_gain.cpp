@@ -38,22 +38,25 @@ at::Tensor one_minus_ssim(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-Prediction Evaluator::predict(const at::Tensor& xt, std::span<const int> t) {
-  const std::int64_t total = xt.size(0);
+Prediction Evaluator::predict(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) {
+  const std::int64_t total = xt.size(0), height = xt.size(2), width = xt.size(3);
   evaluations_ += static_cast<std::uint64_t>(total);
-  const std::int64_t at_once =
-      std::max<std::int64_t>(1, denoiser_.pixels_at_once() / (xt.size(2) * xt.size(3)));
-  if (total <= at_once) return denoiser_.predict(xt, t);
-  std::vector<at::Tensor> noise, variance;
-  for (std::int64_t begin = 0; begin < total; begin += at_once) {
-    const std::int64_t count = std::min(at_once, total - begin);
+  std::vector<at::Tensor> noise, variance, features;
+  batches_.run(total, height, width, at_once(height, width), [&](std::int64_t first, std::int64_t count) {
+    const at::Tensor pictures = xt.narrow(0, first, count);
+    const auto timesteps = t.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    at::Tensor below = deep && deep->defined() ? deep->narrow(0, first, count) : at::Tensor();
     const Prediction part =
-        denoiser_.predict(xt.narrow(0, begin, count),
-                          t.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+        deep ? denoiser_.predict_reusing(pictures, timesteps, below) : denoiser_.predict(pictures, timesteps);
     noise.push_back(part.noise);
     if (part.variance.defined()) variance.push_back(part.variance);
-  }
-  return {at::cat(noise), variance.empty() ? at::Tensor() : at::cat(variance)};
+    if (below.defined()) features.push_back(below);
+  });
+  const auto joined = [](const std::vector<at::Tensor>& parts) {
+    return parts.empty() ? at::Tensor() : parts.size() == 1 ? parts[0] : at::cat(parts);
+  };
+  if (deep && !deep->defined()) *deep = joined(features);
+  return {joined(noise), joined(variance)};
 }
 
 at::Tensor field_for(const at::Tensor& pictures, const NoiseField& noise, std::int64_t number) {
@@ -87,28 +90,38 @@ LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
                                std::span<const int> timesteps, Distance distance, int draws,
                                const NoiseField& noise) {
   const auto levels = static_cast<std::int64_t>(timesteps.size());
-  const std::int64_t k = sources.size(0);
+  const std::int64_t k = sources.size(0), of_a_draw = levels * k;
   std::vector<int> t;
   for (const int each : timesteps) t.insert(t.end(), static_cast<std::size_t>(k), each);
+  const int most = static_cast<int>(
+      std::clamp<std::int64_t>(evaluator.at_once(sources.size(2), sources.size(3)) / of_a_draw, 1, draws));
 
   LevelEstimates sum;
-  for (int draw = 0; draw < draws; ++draw) {
-    at::Tensor field = field_for(sources, noise, draw / 2);
-    if (draw % 2 == 1) field = -field;
+  for (int first = 0; first < draws; first += most) {
+    const int together = std::min(most, draws - first);
     std::vector<at::Tensor> noisy;
-    for (const int each : timesteps)
-      noisy.push_back(add_noise(sources, field, evaluator.alpha_bar(each)));  // (9)
-    const at::Tensor predicted = evaluator.predict_noise(at::cat(noisy), t);
-    std::vector<at::Tensor> estimates, distances;
-    for (std::int64_t level = 0; level < levels; ++level) {
-      const auto i = static_cast<std::size_t>(level);
-      estimates.push_back(one_step_estimate(noisy[i], predicted.narrow(0, level * k, k),
-                                            evaluator.alpha_bar(timesteps[i])));  // (10)
-      distances.push_back(distance_map(estimates.back(), sources, distance));
+    std::vector<int> all_t;
+    for (int draw = first; draw < first + together; ++draw) {
+      at::Tensor field = field_for(sources, noise, draw / 2);
+      if (draw % 2 == 1) field = -field;
+      for (const int each : timesteps)
+        noisy.push_back(add_noise(sources, field, evaluator.alpha_bar(each)));  // (9)
+      all_t.insert(all_t.end(), t.begin(), t.end());
     }
-    const at::Tensor mean = at::stack(estimates), apart = at::stack(distances);
-    sum.mean = draw == 0 ? mean : sum.mean.add_(mean);
-    sum.distance = draw == 0 ? apart : sum.distance.add_(apart);
+    const at::Tensor predicted = evaluator.predict_noise(at::cat(noisy), all_t);
+    for (std::int64_t draw = 0; draw < together; ++draw) {
+      std::vector<at::Tensor> estimates, distances;
+      for (std::int64_t level = 0; level < levels; ++level) {
+        const std::int64_t i = draw * levels + level;
+        estimates.push_back(
+            one_step_estimate(noisy[static_cast<std::size_t>(i)], predicted.narrow(0, i * k, k),
+                              evaluator.alpha_bar(timesteps[static_cast<std::size_t>(level)])));  // (10)
+        distances.push_back(distance_map(estimates.back(), sources, distance));
+      }
+      const at::Tensor mean = at::stack(estimates), apart = at::stack(distances);
+      sum.mean = first + draw == 0 ? mean : sum.mean.add_(mean);
+      sum.distance = first + draw == 0 ? apart : sum.distance.add_(apart);
+    }
   }
   return {sum.mean.div_(draws), sum.distance.div_(draws)};
 }

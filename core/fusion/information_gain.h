@@ -5,11 +5,13 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
 
 #include "core/denoiser/denoiser.h"
+#include "core/device/fitting_batches.h"
 #include "core/image/window_mean.h"
 #include "core/parameters/parameters.h"
 
@@ -22,22 +24,29 @@ using NoiseField = std::function<at::Tensor(std::int64_t number, std::int64_t he
 /// Field `number` for pictures [K,C,H,W]: [1,C,H,W], with noise of its own in each channel.
 at::Tensor field_for(const at::Tensor& pictures, const NoiseField& noise, std::int64_t number);
 
-/// Calls a denoiser with batches that fit the memory, and counts evaluations.
+/// One stream's calls of a denoiser, which outlives it: in batches that fit the memory, and counted. What
+/// didn't fit is remembered for each size of picture. Not thread-safe.
 class Evaluator {
  public:
   explicit Evaluator(const Denoiser& denoiser) : denoiser_(denoiser) {}
 
-  /// As Denoiser::predict(), for any N.
-  Prediction predict(const at::Tensor& xt, std::span<const int> t);
+  /// As Denoiser::predict(), for any N; with `deep` as predict_reusing(). Throws as FittingBatches::run().
+  Prediction predict(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep = nullptr);
   at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) { return predict(xt, t).noise; }
 
   const Denoiser& denoiser() const { return denoiser_; }
   double alpha_bar(int t) const { return denoiser_.schedule().alpha_bar.at(static_cast<std::size_t>(t)); }
-  /// Pictures evaluated since construction.
+  /// Pictures evaluated since construction or since start().
   std::uint64_t evaluations() const { return evaluations_; }
+  void start() { evaluations_ = 0; }
+  /// The most pictures of this size that one batch may have; at least 1.
+  std::int64_t at_once(std::int64_t height, std::int64_t width) const {
+    return std::max<std::int64_t>(1, denoiser_.pixels_at_once() / (height * width));
+  }
 
  private:
   const Denoiser& denoiser_;
+  FittingBatches batches_;
   std::uint64_t evaluations_ = 0;
 };
 
@@ -53,7 +62,8 @@ struct LevelEstimates {
 
 /// sources [K,C,H,W] on -1..1, C = 1 or the denoiser's channels(), H and W multiples of the denoiser's;
 /// timesteps L ≥ 1. Each draw uses one noise field for all sources and levels, which cancels most of the
-/// Monte Carlo error between the sources; draws come in pairs ±ε. One draw is one batch of L·K evaluations.
+/// Monte Carlo error between the sources; draws come in pairs ±ε. A batch is the L·K evaluations of one draw,
+/// or of as many as Evaluator::at_once() allows.
 LevelEstimates estimate_levels(Evaluator& evaluator, const at::Tensor& sources,
                                std::span<const int> timesteps, Distance distance, int draws,
                                const NoiseField& noise);

@@ -14,15 +14,16 @@ namespace {
 /// What methods that evaluate a denoiser have in common.
 class DenoiserMethod : public FusionMethod {
  public:
-  explicit DenoiserMethod(std::shared_ptr<const Denoiser> denoiser) : denoiser_(std::move(denoiser)) {}
+  explicit DenoiserMethod(std::shared_ptr<const Denoiser> denoiser)
+      : denoiser_(std::move(denoiser)), evaluator_(*denoiser_) {}
 
   std::int64_t multiple() const override { return denoiser_->multiple(); }
   std::int64_t channels() const override { return denoiser_->channels(); }
-  std::uint64_t evaluations() const override { return evaluations_; }
+  std::uint64_t evaluations() const override { return evaluator_.evaluations(); }
 
  protected:
   std::shared_ptr<const Denoiser> denoiser_;
-  std::uint64_t evaluations_ = 0;
+  Evaluator evaluator_;
 };
 
 class Guided : public DenoiserMethod {
@@ -39,7 +40,7 @@ class Guided : public DenoiserMethod {
   }
 
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
-    Evaluator evaluator(*denoiser_);
+    evaluator_.start();
     // Of the stretches of steps that share their weights, up to 16.
     std::vector<at::Tensor> weights;
     const int every = ((p.steps - 1) / p.interval / 16 + 1) * p.interval;
@@ -47,8 +48,7 @@ class Guided : public DenoiserMethod {
       if (number++ % every == 0 && (weights.empty() || !weights.back().is_same(step.weights)))
         weights.push_back(step.weights);
     };
-    at::Tensor fused = sample_guided(evaluator, sources, p, noise, keep);
-    evaluations_ = evaluator.evaluations();
+    at::Tensor fused = sample_guided(evaluator_, sources, p, noise, keep);
     weights_ = std::move(weights);
     return fused;
   }
@@ -67,10 +67,9 @@ class Bandwise : public DenoiserMethod {
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     const Levels levels = std::get<Levels>(parse_levels(p.levels.view()));
     const std::span<const int> timesteps(levels.timestep, static_cast<std::size_t>(levels.count));
-    Evaluator evaluator(*denoiser_);
+    evaluator_.start();
     const LevelEstimates estimates =
-        estimate_levels(evaluator, sources, timesteps, p.distance, p.draws, noise);
-    evaluations_ = evaluator.evaluations();
+        estimate_levels(evaluator_, sources, timesteps, p.distance, p.draws, noise);
     return fuse_bands(sources, estimates.mean, estimates.distance.squeeze(2), p, &weights_);
   }
   at::Tensor weights() const override { return infrared_share(weights_); }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/device/device.h"
+#include "core/device/failure.h"
 #include "core/fusion/fuser.h"
 #include "core/image/colour.h"
 #include "core/image/fit.h"
@@ -51,19 +52,11 @@ Status guarded(const Function& function) noexcept {
     const c10::InferenceMode inference;
     function();
     return {};
-  } catch (const Error& error) {
-    return failure(error.code(), error.what());
-  } catch (const c10::OutOfMemoryError& error) {
-    return failure(ErrorCode::out_of_memory, error.what_without_backtrace());
-  } catch (const c10::Error& error) {
-    // LibTorch's CPU allocator reports through the general error.
-    const std::string_view what = error.what_without_backtrace();
-    const bool memory = what.find("not enough memory") != std::string_view::npos;
-    return failure(memory ? ErrorCode::out_of_memory : ErrorCode::internal, what);
   } catch (const std::bad_alloc&) {
-    return failure(ErrorCode::out_of_memory, "out of memory");
+    return failure(ErrorCode::out_of_memory, "out of memory");  // without asking for any
   } catch (const std::exception& error) {
-    return failure(ErrorCode::internal, error.what());
+    const Failure found = failure_of(error);
+    return failure(found.code, found.message);
   } catch (...) {
     return failure(ErrorCode::internal, "an unknown exception");
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/fusion/fuser.h"
+#include "core/interface/error.h"
 #include "tests/core/fusion/fake_denoiser.h"
 
 namespace digfusion {
@@ -57,7 +58,7 @@ TEST(InformationGain, EstimatesEqualTheirTwins) {
     }
 }
 
-TEST(InformationGain, ADrawIsOneBatchAndOneFieldForAll) {
+TEST(InformationGain, DrawsAreOneBatchAndADrawIsOneFieldForAll) {
   const FakeDenoiser denoiser;
   Evaluator evaluator(denoiser);
   std::vector<std::int64_t> asked;
@@ -69,8 +70,13 @@ TEST(InformationGain, ADrawIsOneBatchAndOneFieldForAll) {
   const std::vector<int> timesteps = {700, 300};
   const LevelEstimates estimates =
       estimate_levels(evaluator, at::cat({one, one}), timesteps, Distance::l2, 4, noise);
-  EXPECT_EQ(denoiser.batches, (std::vector<int>{4, 4, 4, 4}));
+  EXPECT_EQ(denoiser.batches, std::vector<int>{16});
   EXPECT_EQ(asked, (std::vector<std::int64_t>{0, 0, 1, 1}));  // ±ε, ±ε
+  // Larger pictures: as many draws as make a batch of 2 million pixels, one at least.
+  denoiser.batches.clear();
+  const at::Tensor large = random_pictures(2, 512, 512, 5);
+  (void)estimate_levels(evaluator, large, std::vector<int>{700}, Distance::l2, 5, fake_noise);
+  EXPECT_EQ(denoiser.batches, (std::vector<int>{8, 2}));
   // Equal sources have equal gains whatever the noise.
   EXPECT_TRUE(at::equal(estimates.distance.select(1, 0), estimates.distance.select(1, 1)));
 }
@@ -101,6 +107,59 @@ TEST(InformationGain, LargeBatchesAreSplitWithoutAChange) {
   const std::vector<int> two = {9, 8};
   (void)evaluator.predict_noise(at::zeros({2, 1, 2160, 4096}), two);  // one of them is beyond the limit
   EXPECT_EQ(denoiser.batches, (std::vector<int>{1, 1}));
+}
+
+/// Has memory for some numbers of pictures alone.
+class SmallDenoiser : public FakeDenoiser {
+ public:
+  explicit SmallDenoiser(int fits) : fits_(fits) {}
+  at::Tensor predict_noise(const at::Tensor& xt, std::span<const int> t) const override {
+    const at::Tensor result = FakeDenoiser::predict_noise(xt, t);
+    if (int(t.size()) > fits_)
+      throw c10::OutOfMemoryError({"", "", 0}, "CUDA out of memory. Tried to allocate 2.00 GiB.");
+    return result;
+  }
+
+ private:
+  int fits_;
+};
+
+TEST(InformationGain, BatchesBeyondTheMemoryAreHalvedAndRemembered) {
+  const at::Tensor sources = random_pictures(2, 16, 24, 5);
+  const std::vector<int> timesteps = {900, 500, 60};
+  const FakeDenoiser whole;
+  Evaluator unlimited(whole);
+  const LevelEstimates expected = estimate_levels(unlimited, sources, timesteps, Distance::l2, 2, fake_noise);
+  const SmallDenoiser denoiser(3);
+  Evaluator evaluator(denoiser);
+  for (const auto& batches : {std::vector<int>{12, 6, 3, 3, 3, 3}, {3, 3, 3, 3}}) {
+    denoiser.batches.clear();
+    evaluator.start();
+    const LevelEstimates estimates =
+        estimate_levels(evaluator, sources, timesteps, Distance::l2, 2, fake_noise);
+    EXPECT_EQ(denoiser.batches, batches);
+    EXPECT_EQ(evaluator.evaluations(), 12u);
+    EXPECT_TRUE(at::equal(estimates.mean, expected.mean));
+    EXPECT_TRUE(at::equal(estimates.distance, expected.distance));
+  }
+  denoiser.batches.clear();  // another size is tried for itself
+  (void)evaluator.predict(random_pictures(4, 16, 16, 1), std::vector<int>{1, 2, 3, 4});
+  EXPECT_EQ(denoiser.batches, (std::vector<int>{4, 2, 2}));
+}
+
+TEST(InformationGain, APictureBeyondTheMemoryIsAnErrorThatSaysWhatHelps) {
+  const SmallDenoiser denoiser(0);
+  Evaluator evaluator(denoiser);
+  try {
+    (void)evaluator.predict(random_pictures(2, 16, 24, 5), std::vector<int>{1, 2});
+    ADD_FAILURE() << "it was evaluated";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::out_of_memory);
+    for (const char* part :
+         {"24×16", "batch 1", "smaller", "precision=bfloat16", "Tried to allocate 2.00 GiB"})
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(denoiser.batches, (std::vector<int>{2, 1}));
 }
 
 TEST(InformationGain, BoxFilterEqualsItsTwin) {

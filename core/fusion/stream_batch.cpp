@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/fusion/stream_batch.h"
+
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "core/device/fitting_batches.h"
+#include "core/fusion/rendezvous.h"
+
+namespace digfusion {
+namespace {
+
+c10::Stream current_stream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+}
+
+/// The work that this thread has given to a GPU so far. Another thread's stream waits for it; nobody else
+/// does.
+class Given {
+ public:
+  void mark(at::Device device) {
+    if (device.is_cpu()) return;
+    event_.emplace(device.type());
+    event_->record(current_stream(device));
+  }
+  void before_mine(at::Device device) const {
+    if (event_) event_->block(current_stream(device));
+  }
+
+ private:
+  std::optional<c10::Event> event_;
+};
+
+/// One stream's pictures, and what they come back with.
+struct Item {
+  const at::Tensor& pictures;
+  std::span<const NoiseLevel> noise;
+  Given ready{};  // the pictures
+  GradientEstimates result{};
+  Given done{};  // the result
+};
+
+void evaluate(const GradientStudent& student, std::span<Item* const> items) {
+  std::vector<at::Tensor> pictures;
+  std::vector<NoiseLevel> noise;
+  for (const Item* item : items) {
+    item->ready.before_mine(item->pictures.device());
+    pictures.push_back(item->pictures);
+    noise.insert(noise.end(), item->noise.begin(), item->noise.end());
+  }
+  const GradientEstimates all =
+      student.estimate(pictures.size() == 1 ? pictures[0] : at::cat(pictures), noise);
+  std::int64_t first = 0;
+  for (Item* item : items) {
+    const std::int64_t count = item->pictures.size(0);
+    item->result = {all.clean.narrow(0, first, count), all.error.narrow(0, first, count)};
+    item->done.mark(item->pictures.device());
+    first += count;
+  }
+}
+
+}  // namespace
+
+/// Where streams of one kind meet.
+struct StreamBatch::Place {
+  Place(std::shared_ptr<const GradientStudent> network, int streams, std::int64_t height, std::int64_t width)
+      : student(std::move(network)), meeting(std::size_t(streams), [=, this](std::span<Item* const> items) {
+          const auto all = std::int64_t(items.size());
+          batches.run(all, height, width, all, [&](std::int64_t first, std::int64_t count) {
+            evaluate(*student, items.subspan(std::size_t(first), std::size_t(count)));
+          });
+        }) {}
+
+  const std::shared_ptr<const GradientStudent> student;
+  FittingBatches batches;  // of streams
+  Rendezvous<Item> meeting;
+};
+
+struct StreamBatch::Seat {
+  Seat(const std::shared_ptr<Place>& place, std::int64_t rows, std::int64_t columns)
+      : height(rows), width(columns), member(std::shared_ptr<Rendezvous<Item>>(place, &place->meeting)) {}
+  std::int64_t height, width;
+  Rendezvous<Item>::Member member;
+};
+
+StreamBatch::StreamBatch(std::shared_ptr<const GradientStudent> student, int streams)
+    : student_(std::move(student)), streams_(streams) {}
+
+StreamBatch::~StreamBatch() = default;
+
+std::shared_ptr<StreamBatch::Place> StreamBatch::place_for(
+    const std::shared_ptr<const GradientStudent>& student, int streams, std::int64_t height,
+    std::int64_t width) {
+  using Key = std::tuple<const GradientStudent*, int, std::int64_t, std::int64_t>;
+  static std::mutex mutex;  // before that of a Rendezvous, whose last owner may go here
+  static std::map<Key, std::weak_ptr<Place>> places;
+  const std::scoped_lock lock(mutex);
+  std::erase_if(places, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<Place>& known = places[{student.get(), streams, height, width}];
+  std::shared_ptr<Place> place = known.lock();
+  if (!place) known = place = std::make_shared<Place>(student, streams, height, width);
+  return place;
+}
+
+GradientEstimates StreamBatch::estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise,
+                                        double milliseconds) {
+  const std::int64_t height = pictures.size(2), width = pictures.size(3);
+  if (!seat_ || seat_->height != height || seat_->width != width) {
+    seat_.reset();
+    seat_ = std::make_unique<Seat>(place_for(student_, streams_, height, width), height, width);
+  }
+  Item item{pictures, noise};
+  item.ready.mark(pictures.device());
+  seat_->member.come(item, std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                               std::chrono::duration<double, std::milli>(milliseconds)));
+  item.done.before_mine(pictures.device());
+  if (!pictures.is_cpu())
+    for (const at::Tensor& result : {item.result.clean, item.result.error})
+      result.record_stream(current_stream(pictures.device()));  // it is another stream's memory
+  return std::move(item.result);
+}
+
+}  // namespace digfusion
