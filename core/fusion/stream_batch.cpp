@@ -39,14 +39,22 @@ class Given {
   std::optional<c10::Event> event_;
 };
 
-/// One stream's pictures, and what they come back with.
+/// One stream's pictures, and room for what they come back with. Both are memory of its own stream of the
+/// GPU, so that nobody else's work is in the way when they are freed.
 struct Item {
   const at::Tensor& pictures;
   std::span<const NoiseLevel> noise;
-  Given ready{};  // the pictures
-  GradientEstimates result{};
-  Given done{};  // the result
+  GradientEstimates result;
+  Given ready{};  // the pictures and the room
+  Given done{};   // the result
 };
+
+GradientEstimates room_for(const at::Tensor& pictures, const UNetConfig& config) {
+  const std::int64_t cell = 2 * config.unshuffle;  // of the error maps
+  return {at::empty_like(pictures),
+          at::empty({pictures.size(0), config.side, pictures.size(2) / cell, pictures.size(3) / cell},
+                    pictures.options())};
+}
 
 void evaluate(const GradientStudent& student, std::span<Item* const> items) {
   std::vector<at::Tensor> pictures;
@@ -56,12 +64,12 @@ void evaluate(const GradientStudent& student, std::span<Item* const> items) {
     pictures.push_back(item->pictures);
     noise.insert(noise.end(), item->noise.begin(), item->noise.end());
   }
-  const GradientEstimates all =
-      student.estimate(pictures.size() == 1 ? pictures[0] : at::cat(pictures), noise);
+  const GradientEstimates all = student.estimate(at::cat(pictures), noise);
   std::int64_t first = 0;
   for (Item* item : items) {
     const std::int64_t count = item->pictures.size(0);
-    item->result = {all.clean.narrow(0, first, count), all.error.narrow(0, first, count)};
+    item->result.clean.copy_(all.clean.narrow(0, first, count));
+    item->result.error.copy_(all.error.narrow(0, first, count));
     item->done.mark(item->pictures.device());
     first += count;
   }
@@ -117,14 +125,11 @@ GradientEstimates StreamBatch::estimate(const at::Tensor& pictures, std::span<co
     seat_.reset();
     seat_ = std::make_unique<Seat>(place_for(student_, streams_, height, width), height, width);
   }
-  Item item{pictures, noise};
+  Item item{pictures, noise, room_for(pictures, student_->config())};
   item.ready.mark(pictures.device());
   seat_->member.come(item, std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                std::chrono::duration<double, std::milli>(milliseconds)));
   item.done.before_mine(pictures.device());
-  if (!pictures.is_cpu())
-    for (const at::Tensor& result : {item.result.clean, item.result.error})
-      result.record_stream(current_stream(pictures.device()));  // it is another stream's memory
   return std::move(item.result);
 }
 

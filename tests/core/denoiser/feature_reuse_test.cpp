@@ -167,8 +167,8 @@ TEST(FeatureReuse, OfOneStepIsTheSamplingItself) {
   const c10::InferenceMode inference;
   Parameters p;
   p.method = Method::guided;
-  p.steps = 5;
-  const at::Tensor sources = random_pictures(2, 32, 32, 1);
+  p.steps = 4;
+  const at::Tensor sources = random_pictures(2, 16, 16, 1);
   for (const auto& denoiser : denoisers()) {
     Evaluator evaluator(*denoiser);
     p.feature_reuse = 1;
