@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <ATen/Context.h>
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
@@ -97,6 +98,18 @@ TEST(FittingBatches, LetOtherErrorsPass) {
   };
   EXPECT_THROW(batches.run(4, 10, 20, 4, evaluate), std::runtime_error);
   EXPECT_EQ(calls, 1);
+}
+
+TEST(CudaDevices, AreTunedForPicturesOfOneSizeAndFullFloat32) {
+  at::Context& context = at::globalContext();
+  const bool benchmark = context.benchmarkCuDNN(), short_float = context.allowTF32CuDNN();
+  testing::internal::CaptureStderr();
+  tune_cuda();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");  // no warning of LibTorch's
+  EXPECT_TRUE(context.benchmarkCuDNN());
+  EXPECT_FALSE(context.allowTF32CuDNN());
+  context.setBenchmarkCuDNN(benchmark);
+  context.setAllowTF32CuDNN(short_float);
 }
 
 TEST(CudaDevices, AreDescribedAsTheRuntimeShowsThem) {

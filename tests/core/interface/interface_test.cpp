@@ -199,6 +199,9 @@ TEST_F(Interface, ALongMessageIsCutBetweenCharacters) {
 TEST_F(Interface, ADeviceThatIsntThereIsAnError) {
   parameters.device = Word("cuda:63");
   expect_failure(fuser->load(parameters, nullptr, nullptr), ErrorCode::device, "device cuda:63 isn't there");
+  parameters.device = Word("cpu");
+  ASSERT_TRUE(fuser->load(parameters, nullptr, nullptr).ok());  // after a failure it loads again
+  EXPECT_TRUE(fuse(*fuser).ok());
   for (const char* text :
        {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda 1", "cudaa", "cuda:99999999999", "CPU"}) {
     parameters.device = Word(text);
