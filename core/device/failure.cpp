@@ -33,12 +33,12 @@ Failure failure_of(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error)) return {ErrorCode::out_of_memory, "out of memory"};
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   const std::string_view what = torch ? torch->what_without_backtrace() : error.what();
-  // LibTorch's CPU allocator reports through the general error, the CUDA runtime for itself in cudaMalloc.
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) ||
-      what.find("not enough memory") != std::string_view::npos ||
-      what.find("CUDA error: out of memory") != std::string_view::npos)
+  const auto has = [&](std::string_view part) { return what.find(part) != std::string_view::npos; };
+  // LibTorch's CPU allocator reports through the general error, as do CUDA and cuBLAS where they allocate.
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) || has("not enough memory") ||
+      has("CUDA error: out of memory") || has("CUBLAS_STATUS_ALLOC_FAILED"))
     return {ErrorCode::out_of_memory, std::string(what)};
-  if (what.find(mark) != std::string_view::npos) return {ErrorCode::device, cuda_message(what)};
+  if (has(mark)) return {ErrorCode::device, cuda_message(what)};
   return {ErrorCode::internal, std::string(what)};
 }
 

@@ -34,6 +34,8 @@ TEST(Failure, IsNamedByWhatWasThrown) {
       code(c10::Error(nowhere, "DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")),
       ErrorCode::out_of_memory);
   EXPECT_EQ(code(std::runtime_error("CUDA error: out of memory\n")), ErrorCode::out_of_memory);
+  EXPECT_EQ(code(c10::Error(nowhere, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")),
+            ErrorCode::out_of_memory);
   EXPECT_EQ(code(c10::Error(nowhere, "expected a tensor")), ErrorCode::internal);
   EXPECT_EQ(failure_of(c10::Error(nowhere, "expected a tensor")).message, "expected a tensor");
   EXPECT_EQ(failure_of(std::runtime_error("other")).message, "other");
