@@ -141,8 +141,11 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   if (get_own(state.settings, id, value)) return;
   if (id == prop_force_live)
     return g_value_set_boolean(value, gst_aggregator_get_force_live(GST_AGGREGATOR(object)));
-  if (id == prop_stats)
-    return g_value_take_boxed(value, to_structure(state.stream.counts(), state.session.statistics()));
+  if (id == prop_stats) {
+    GstStructure* stats = to_structure(state.stream.counts(), state.session.statistics());
+    state.stream.tell_refined(stats);
+    return g_value_take_boxed(value, stats);
+  }
   if (const ParameterSpec* spec = parameter_of(id))
     return from_value(*spec, spec->get(state.settings.parameters()), value);
   G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);

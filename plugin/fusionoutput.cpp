@@ -73,6 +73,7 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
   failures_in_row_ = 0;
   fade_in(output.get(), visible.get(), infrared);
   const Making making = making_of(infrared);
+  refined_.update(making.report);
   place_.update(wanted_, visible_.info, infrared.info, making.report);
   if (const auto map = place_.map()) map_regions(infrared.buffer.get(), *map, output.get());
   return send(std::move(output), Sent::fused, &making);

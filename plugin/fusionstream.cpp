@@ -35,7 +35,12 @@ GstSegment segment_of(GstAggregatorPad* pad) {
 
 FusionStream::FusionStream(GstAggregator* element, GstAggregatorPad* visible, GstAggregatorPad* infrared,
                            Settings& settings, Session& session, GpuMemory& gpu)
-    : element_(element), settings_(settings), session_(session), gpu_(gpu), losses_(GST_ELEMENT(element)) {
+    : element_(element),
+      settings_(settings),
+      session_(session),
+      gpu_(gpu),
+      losses_(GST_ELEMENT(element)),
+      refined_(GST_ELEMENT(element)) {
   for (Input* input : {&visible_, &infrared_}) gst_video_info_init(&input->info);
   gst_video_info_init(&output_info_);
   visible_.pad = visible;
@@ -58,6 +63,7 @@ void FusionStream::start() {
   pace_ = {};
   unconfigured_ = is_timed_ = false;
   for (const Input* input : {&visible_, &infrared_}) forget_arrivals(GST_DIGFUSION_PAD(input->pad));
+  refined_.restart();
 }
 
 void FusionStream::stop() {

@@ -27,6 +27,7 @@
 #include "plugin/picturemeta.h"
 #include "plugin/properties.h"
 #include "plugin/referencetime.h"
+#include "plugin/refinedplace.h"
 #include "plugin/session.h"
 #include "plugin/settings.h"
 #include "plugin/tags.h"
@@ -77,6 +78,8 @@ class FusionStream {
   /// When the next picture is due.
   GstClockTime next_time() const;
   StreamCounts counts() const;
+  /// What registration-refine has found, added to the statistics. Any thread.
+  void tell_refined(GstStructure* stats) const { refined_.tell(stats); }
 
  private:
   struct Held {
@@ -209,6 +212,7 @@ class FusionStream {
   InfraredPlace place_;  ///< of the last picture that was fused
   Tags tags_;
   Losses losses_;
+  RefinedPlace refined_;
   FrozenWatch frozen_;
   std::optional<std::int64_t> looked_on_device_;  ///< by frozen_, when infrared last was in CUDA memory
   struct {

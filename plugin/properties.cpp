@@ -248,7 +248,9 @@ void install_properties(GObjectClass* object_class) {
           "lost), infrared-freezes (times that it froze), infrared-offset-ms (median of infrared minus "
           "visible time of the last pairs), "
           "infrared-drift-ppm (how much slower infrared pictures come than their caps say, less the "
-          "same of the visible ones), evaluations (of a network, for the last picture), device, "
+          "same of the visible ones), refined-x, refined-y (visible pixels), refined-degrees and "
+          "refinement-confidence (of registration-refine), evaluations (of a network, for the last picture), "
+          "device, "
           "precision, model, and STAGE-mean-ms and STAGE-p95-ms for each stage of a picture's way",
           GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
   g_object_class_install_property(

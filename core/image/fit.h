@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/image/placed.h"
 #include "core/image/placement.h"
 
 namespace digfusion {
@@ -14,5 +15,9 @@ namespace digfusion {
 /// grid of visible's [1,1,H,W]; where it doesn't reach, the visible picture stands, so that fusion leaves it
 /// alone. Returned as it is when sizes and placement agree.
 at::Tensor fit_to(const at::Tensor& infrared, const at::Tensor& visible, const Placement& placement);
+
+/// The same before the visible picture, of `height` and `width`, comes in.
+Placed fitted(const at::Tensor& infrared, std::int64_t height, std::int64_t width,
+              const Placement& placement);
 
 }  // namespace digfusion

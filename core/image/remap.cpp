@@ -106,25 +106,24 @@ RemapTable::RemapTable(const Registration& registration, Size visible, Size infr
   if (missing > 0) share_ = faded(places, visible, double(std::max(visible.width, visible.height)) / 50);
 }
 
-at::Tensor RemapTable::apply(const at::Tensor& infrared, const at::Tensor& visible) const {
-  if (is_identity_) return infrared;
+Placed RemapTable::place(const at::Tensor& infrared) const {
+  if (is_identity_) return {infrared, {}};
   at::Tensor source = infrared;
   if (sampled_ != infrared_)
     source =
         at::_upsample_bilinear2d_aa(infrared, {sampled_.height, sampled_.width}, /*align_corners=*/false);
   constexpr int bilinear = 0, border = 1;
-  const at::Tensor result = at::grid_sampler(source, places_.to(source.device()), bilinear, border,
-                                             /*align_corners=*/true);
-  return share_.defined() ? at::lerp(visible, result, share_.to(source.device())) : result;
+  return {at::grid_sampler(source, places_.to(source.device()), bilinear, border, /*align_corners=*/true),
+          share_};
 }
 
-at::Tensor Registrar::apply(std::size_t index, const at::Tensor& infrared, const at::Tensor& visible) {
-  const auto size_of = [](const at::Tensor& picture) { return Size{picture.size(3), picture.size(2)}; };
+Placed Registrar::place(std::size_t index, const at::Tensor& infrared, Size visible) {
+  const Size size{infrared.size(3), infrared.size(2)};
   if (tables_.size() <= index) tables_.resize(index + 1);
   std::optional<RemapTable>& table = tables_[index];
-  if (!table || table->visible() != size_of(visible) || table->infrared() != size_of(infrared))
-    table.emplace(*registration_, size_of(visible), size_of(infrared));
-  return table->apply(infrared, visible);
+  if (!table || table->visible() != visible || table->infrared() != size)
+    table.emplace(*registration_, visible, size);
+  return table->place(infrared);
 }
 
 }  // namespace digfusion

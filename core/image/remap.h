@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/image/placed.h"
 #include "core/image/registration.h"
 
 namespace digfusion {
@@ -26,7 +27,11 @@ class RemapTable {
   /// picture the visible one stands, so that fusion leaves it alone; from there the infrared one is faded in
   /// over a fiftieth of the visible picture's longer side. What the identity takes to a picture of its own
   /// size is returned as it is.
-  at::Tensor apply(const at::Tensor& infrared, const at::Tensor& visible) const;
+  at::Tensor apply(const at::Tensor& infrared, const at::Tensor& visible) const {
+    return place(infrared).over(visible);
+  }
+  /// The same before the visible picture comes in.
+  Placed place(const at::Tensor& infrared) const;
 
   Size visible() const { return visible_; }
   Size infrared() const { return infrared_; }
@@ -52,8 +57,11 @@ class Registrar {
 
   bool registers() const { return registration_.has_value(); }
 
-  /// RemapTable::apply() with the table for source `index`, made when sizes change. registers() must be true.
-  at::Tensor apply(std::size_t index, const at::Tensor& infrared, const at::Tensor& visible);
+  /// RemapTable::place() with the table for source `index`, made when sizes change. registers() must be true.
+  Placed place(std::size_t index, const at::Tensor& infrared, Size visible);
+  at::Tensor apply(std::size_t index, const at::Tensor& infrared, const at::Tensor& visible) {
+    return place(index, infrared, {visible.size(3), visible.size(2)}).over(visible);
+  }
 
  private:
   std::string text_;

@@ -20,6 +20,7 @@
 #include "core/image/colour.h"
 #include "core/image/fit.h"
 #include "core/image/luma.h"
+#include "core/image/refinement.h"
 #include "core/image/remap.h"
 #include "core/image/thermal.h"
 #include "core/image/view.h"
@@ -72,6 +73,9 @@ class TensorStreamFuser : public StreamFuser {
       });
       thermal_.clear();
       has_fused_ = false;
+      refiners_.restart();
+      refiners_.configure(fuser_->parameters());
+      report_ = {};
       use_threads(fuser_->parameters().threads);
       const std::scoped_lock lock(statistics_mutex_);
       frames_ = evaluations_ = 0;
@@ -90,6 +94,7 @@ class TensorStreamFuser : public StreamFuser {
       registrar.configure(parameters.registration.view());
       fuser_->configure(parameters);
       registrar_ = std::move(registrar);
+      refiners_.configure(fuser_->parameters());
       const std::scoped_lock lock(statistics_mutex_);
       if (method != fuser_->parameters().method) parts_.clear();
       describe();
@@ -126,16 +131,19 @@ class TensorStreamFuser : public StreamFuser {
 
       const bool is_rgb = parameters.channels == Channels::rgb;
       std::vector<at::Tensor> pictures;
+      std::vector<Placed> unrefined;  // of all sources but the first
       std::vector<ThermalSource> thermal = thermal_;
       Shown shown{.visible = &sources[0], .infrared = {}, .fused = {}, .gain = {}, .hot = {}};
       if (needs.infrared) {
         pictures.push_back(is_rgb ? read_rgb(sources[0]) : read_luma(sources[0]));
         thermal.resize(count - 1);
+        unrefined.resize(count);
         const ThermalSettings settings(parameters);
         for (std::size_t i = 1; i < count; ++i) {
           check_image(sources[i], "infrared");
           const at::Tensor picture = thermal[i - 1].read(sources[i], settings, is_rgb);
-          pictures.push_back(placed(i, picture, pictures[0], sources));
+          unrefined[i] = unrefined_place(i, picture, pictures[0], sources);
+          pictures.push_back(refiners_.apply(i, unrefined[i]).over(pictures[0]));
         }
         shown.infrared = pictures[1];
         shown.hot = highlighted(thermal[0], settings.radiometry, pictures[0], sources);
@@ -156,6 +164,9 @@ class TensorStreamFuser : public StreamFuser {
       const double write_ms = stage.lap();
       thermal_ = std::move(thermal);
       has_fused_ = needs.fused;
+      report_ = {};
+      for (std::size_t i = 1; i < unrefined.size(); ++i) refiners_.look(i, unrefined[i], pictures[0]);
+      refiners_.report(1, report_);
       const std::scoped_lock lock(statistics_mutex_);
       read_.add(read_ms);
       fuse_.add(fuse_ms);
@@ -204,11 +215,11 @@ class TensorStreamFuser : public StreamFuser {
     if (!fuser_) throw Error(ErrorCode::internal, "load() has not succeeded");
   }
 
-  /// Picture `i`, as a tensor, on the visible picture's grid.
-  at::Tensor placed(std::size_t i, const at::Tensor& picture, const at::Tensor& visible,
-                    const Image* sources) {
-    if (registrar_.registers()) return registrar_.apply(i, picture, visible);
-    return fit_to(picture, visible,
+  /// Picture `i`, as a tensor, on the visible picture's grid, where infrared-fit or registration say.
+  Placed unrefined_place(std::size_t i, const at::Tensor& picture, const at::Tensor& visible,
+                         const Image* sources) {
+    if (registrar_.registers()) return registrar_.place(i, picture, {visible.size(3), visible.size(2)});
+    return fitted(picture, visible.size(2), visible.size(3),
                   place(picture.size(3), picture.size(2), sources[i].pixel_aspect, sources[0].width,
                         sources[0].height, sources[0].pixel_aspect, fuser_->parameters().infrared_fit));
   }
@@ -225,8 +236,8 @@ class TensorStreamFuser : public StreamFuser {
                   "parameter highlight-above: the infrared picture has no raw values; it needs one component "
                   "of more than 8 bits (GRAY16_LE), or highlight-above=none");
     const at::Tensor nothing = at::zeros({1, 3, visible.size(2), visible.size(3)});
-    return take_nearest(hot_pixels(values, highlight, radiometry),
-                        placed(1, coordinates(values.size(2), values.size(3)), nothing, sources));
+    const Placed places = unrefined_place(1, coordinates(values.size(2), values.size(3)), nothing, sources);
+    return take_nearest(hot_pixels(values, highlight, radiometry), refiners_.apply(1, places).over(nothing));
   }
 
   void tell_weights(FrameReport& report) const {
@@ -276,6 +287,7 @@ class TensorStreamFuser : public StreamFuser {
 
   std::optional<Fuser> fuser_;
   Registrar registrar_{""};
+  Refiners refiners_;
   std::vector<ThermalSource> thermal_;   // of all sources but the first
   FrameReport report_;                   // what report() doesn't ask others for
   bool has_fused_ = false;               // in the last fuse()

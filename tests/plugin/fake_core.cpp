@@ -164,6 +164,13 @@ class FakeFuser final : public StreamFuser {
       report.refined_y = report.refined_degrees = 0;
       report.confidence = .5;
     }
+    if (moved_after_ > 0 && frames_ > 0) {
+      report.refined_x = 3.5;
+      report.refined_y = -2;
+      report.refined_degrees = 0.5;
+      report.confidence = 0.75;
+      report.camera_moved = frames_ > std::uint64_t(moved_after_);
+    }
     return report;
   }
 
@@ -194,6 +201,7 @@ class FakeFuser final : public StreamFuser {
   bool shows_infrared_ = false;
   std::uint64_t frames_ = 0;
   int failures_left_ = number_from("DIGFUSION_FAKE_FAIL", 0);
+  int moved_after_ = number_from("DIGFUSION_FAKE_MOVED", 0);
   int fuse_ms_ = number_from("DIGFUSION_FAKE_FUSE_MS", 0);
   std::string device_ = text_from("DIGFUSION_FAKE_DEVICE", "fake");
   std::string device_error_ = text_from("DIGFUSION_FAKE_DEVICE_ERROR", "");

@@ -2,12 +2,14 @@
 //
 // A core without a network, for tests of the element's behaviour. Its picture is a split screen: the upper
 // half is the visible picture, the lower half the infrared luma (nearest sample), so a test sees what was
-// fused with what; with mode=side-by-side there are two of it. Environment variables make it misbehave; they are read when the fuser is created.
+// fused with what; with mode=side-by-side there are two of it. Environment variables make it misbehave; they
+// are read when the fuser is created.
 //   DIGFUSION_FAKE_ABI         interface version that it reports
 //   DIGFUSION_FAKE_LOAD_ERROR  load() fails with this message (ErrorCode::model)
 //   DIGFUSION_FAKE_LOAD_MS     how long load() takes
 //   DIGFUSION_FAKE_FUSE_MS     how long fuse() takes; with preset=quality four times, balanced twice as long
 //   DIGFUSION_FAKE_REFINED_X   what report() says that registration-refine has moved infrared by
+//   DIGFUSION_FAKE_MOVED       after so many pictures the camera has moved; 0: never
 //   DIGFUSION_FAKE_FAIL        so many first calls of fuse() fail; -1: all
 //   DIGFUSION_FAKE_DEVICE      where it says that it computes; with "cuda:N" it takes pictures of the fake
 //   driver DIGFUSION_FAKE_DEVICE_ERROR  fuse() fails with this message (ErrorCode::device)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -122,6 +123,21 @@ TEST_F(Interface, RefusesAnotherLayoutForTheOutput) {
   Image broken = output.image;
   broken.plane[1].data = nullptr;
   expect_failure(fuser->fuse(sources, 2, broken), ErrorCode::invalid_argument, "output picture: plane 1");
+}
+
+TEST_F(Interface, TellsWhatRefinementFinds) {
+  ASSERT_TRUE(fuser->load(parameters, nullptr, nullptr).ok());
+  ASSERT_TRUE(fuse(*fuser).ok());
+  EXPECT_TRUE(std::isnan(fuser->report().refined_x));
+  for (const char* mode : {"translation", "affine"}) {
+    ASSERT_FALSE(set(parameters, "registration-refine", mode));
+    ASSERT_TRUE(fuser->configure(parameters).ok());
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(fuse(*fuser, 3).ok());
+    const FrameReport report = fuser->report();
+    EXPECT_TRUE(std::isfinite(report.refined_x) && std::isfinite(report.refined_y));
+    EXPECT_GE(report.confidence, 0);
+    EXPECT_LE(report.confidence, 1);
+  }
 }
 
 TEST_F(Interface, NamesThePictureThatIsWrong) {
