@@ -12,10 +12,9 @@ constexpr int longest_side = 160;
 constexpr double most_turn = 3, turn_step = 1.5;
 constexpr double memory = 0.6;  // of a turn's correlation from one look at it to the next
 
-/// Edge directions as complex numbers of mean zero, in the upper left corner of the transform's field; half
-/// whitened, on the way from correlation to phase correlation: what repeats over a whole facade says little
-/// of the place.
-cv::Mat spectrum(const EdgeChannels& channels, const cv::Mat& mask, cv::Size field) {
+}  // namespace
+
+cv::Mat edge_spectrum(const EdgeChannels& channels, const cv::Mat& mask, cv::Size field) {
   cv::Mat parts[2];
   for (int k = 0; k < 2; ++k) {
     const cv::Mat centred = channels[std::size_t(k)] - cv::mean(channels[std::size_t(k)], mask);
@@ -34,8 +33,6 @@ cv::Mat spectrum(const EdgeChannels& channels, const cv::Mat& mask, cv::Size fie
   cv::merge(parts, 2, result);
   return result * (std::sqrt(double(field.area())) / (cv::norm(result) + 1e-9));
 }
-
-}  // namespace
 
 PlaceSearch::PlaceSearch(cv::Size picture, bool turns, double reach) : picture_(picture) {
   const double reduction = std::min(1., double(longest_side) / std::max(picture.width, picture.height));
@@ -70,8 +67,8 @@ void PlaceSearch::look(const cv::Mat& visible, const cv::Mat& infrared, const cv
   const EdgeChannels there = warped(edge_channels(small_infrared, small_mask), turned, small_);
   const cv::Mat all(small_, CV_8U, cv::Scalar(255)), inside = warped_mask(small_mask, small_, turned, small_);
   cv::Mat product, result, parts[2];
-  cv::mulSpectrums(spectrum(there, inside, field_), spectrum(edge_channels(small_visible), all, field_),
-                   product, 0, /*conjB=*/true);
+  cv::mulSpectrums(edge_spectrum(there, inside, field_),
+                   edge_spectrum(edge_channels(small_visible), all, field_), product, 0, /*conjB=*/true);
   cv::dft(product, result, cv::DFT_INVERSE | cv::DFT_SCALE | cv::DFT_COMPLEX_OUTPUT);
   cv::split(result, parts);
   cv::Mat window(2 * around_ + 1, 2 * around_ + 1, CV_32F);

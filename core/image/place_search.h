@@ -11,6 +11,12 @@
 
 namespace digfusion {
 
+/// The Fourier transform of edge directions as complex numbers of mean zero, within `mask` and in the upper
+/// left corner of `field`; half whitened, on the way from correlation to phase correlation: what repeats over
+/// a whole facade says little of the place. The real part of a product of one with another's conjugate,
+/// transformed back, is their correlation, -1..1, by offset.
+cv::Mat edge_spectrum(const EdgeChannels& channels, const cv::Mat& mask, cv::Size field);
+
 /// A value: copies share no state that changes.
 class PlaceSearch {
  public:

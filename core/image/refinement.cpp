@@ -14,7 +14,7 @@ constexpr double share_of_way = 0.12, fastest = 0.8;  // of a picture's way to i
 constexpr double arrived = 0.03;                      // largest corner distance, pixels
 /// Mean corner distances that are left alone: what was set by hand is right to about that, and a picture that
 /// has come to its place doesn't crawl about.
-constexpr double left_alone = 0.45, left_when_placed = 0.15;
+constexpr double left_alone = 0.55, left_when_placed = 0.15;
 constexpr double past_limit = 1;  // beyond the limit is a moved camera, and within it no longer
 
 cv::Mat gray(const at::Tensor& picture) {
@@ -69,12 +69,19 @@ at::Tensor share_of(const cv::Matx33d& to_infrared, cv::Size size) {
     return width == 0 || depth >= width ? 1. : smooth(depth / width);
   };
   at::parallel_for(0, size.height, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t y = begin; y < end; ++y)
-      for (std::int64_t x = 0; x < size.width; ++x) {
+    for (std::int64_t y = begin; y < end; ++y) {
+      const auto fill = [&](std::int64_t x) {
         const Depths d(to_infrared, double(x), double(y), size);
-        out[y * size.width + x] = float(at_border(d.left, width.left) * at_border(d.right, width.right) *
-                                        at_border(d.top, width.top) * at_border(d.bottom, width.bottom));
-      }
+        const double share = at_border(d.left, width.left) * at_border(d.right, width.right) *
+                             at_border(d.top, width.top) * at_border(d.bottom, width.bottom);
+        out[y * size.width + x] = float(share);
+        return share < 1;
+      };
+      // What doesn't fade is convex: one part of a row.
+      std::int64_t left = 0, right = size.width - 1;
+      while (left <= right && fill(left)) ++left;
+      while (right > left && fill(right)) --right;
+    }
   });
   return share;
 }

@@ -27,9 +27,9 @@ struct Alignment {
   std::string doubt;    ///< why the result may be wrong; empty when it is sure
 };
 
-/// A start over scales and rotations by the correlation of edge directions (Fitch et al., Orientation
-/// correlation, BMVC 2002), then a homography by Gauss-Newton on channels of oriented gradients (Ye et al.,
-/// "Fast and robust matching for multimodal remote sensing image registration", 2019: CFOG), coarse to fine.
+/// A start over scales and rotations by the correlation of edge directions (core/image/place_search.h), then
+/// a homography by Gauss-Newton on edge channels (core/image/edge_step.h), coarse to fine. Frames of one
+/// colour around the pictures are left out.
 /// The infrared picture may be a quarter to one and a half times as wide as the visible one on its grid,
 /// turned by up to 10 degrees. Throws std::runtime_error for no pairs and for pictures that are too small; of
 /// pictures without edges it isn't sure.

@@ -5,7 +5,8 @@
 #include <cmath>
 #include <opencv2/imgproc.hpp>
 
-#include "core/tools/edge_channels.h"
+#include "core/image/edge_channels.h"
+#include "core/image/place_search.h"
 
 namespace digfusion::tools {
 namespace {
@@ -17,20 +18,13 @@ constexpr double least_score = 0.7;  // of the best one's
 
 /// A picture in the upper left corner of the transforms' field, its mask likewise.
 struct Spectrum {
-  Spectrum(const cv::Mat& angles, const cv::Mat& mask, cv::Size field) {
-    const cv::Rect place({}, angles.size());
-    cv::Mat angle_field = cv::Mat::zeros(field, CV_32FC2), energy_field = cv::Mat::zeros(field, CV_32F),
-            mask_field = cv::Mat::zeros(field, CV_32F);
-    angles.copyTo(angle_field(place));
-    cv::Mat parts[2];
-    cv::split(angles, parts);
-    energy_field(place) = parts[0].mul(parts[0]) + parts[1].mul(parts[1]);
-    mask.convertTo(mask_field(place), CV_32F, 1 / 255.);
-    cv::dft(angle_field, angle, cv::DFT_COMPLEX_OUTPUT);
-    cv::dft(energy_field, energy, cv::DFT_COMPLEX_OUTPUT);
+  Spectrum(const cv::Mat& picture, const cv::Mat& mask, cv::Size field)
+      : edges(edge_spectrum(edge_channels(picture, mask), mask, field)) {
+    cv::Mat mask_field = cv::Mat::zeros(field, CV_32F);
+    mask.convertTo(mask_field(cv::Rect({}, mask.size())), CV_32F, 1 / 255.);
     cv::dft(mask_field, inside, cv::DFT_COMPLEX_OUTPUT);
   }
-  cv::Mat angle, energy, inside;
+  cv::Mat edges, inside;
 };
 
 /// Real part of the sum over x of a(x + t) conj(b(x)), for each offset t, cyclic.
@@ -64,7 +58,7 @@ class Search {
       cv::Mat visible;
       cv::resize(pair.visible, visible, small_, 0, 0, cv::INTER_AREA);
       const cv::Mat mask(small_, CV_8U, cv::Scalar(255));
-      visible_.emplace_back(edge_angles(visible, mask), mask, field_);
+      visible_.emplace_back(visible, mask, field_);
     }
   }
 
@@ -92,7 +86,7 @@ class Search {
     const cv::Size fits{std::min(size.width, field_.width - small_.width),
                         std::min(size.height, field_.height - small_.height)};
     const cv::Matx33d place = turned(infrared_, fits, scale, turn);
-    cv::Mat sum, energy, energy_infrared, area, mask;
+    cv::Mat sum, area, mask;
     cv::warpPerspective(cv::Mat(infrared_, CV_8U, cv::Scalar(255)), mask, place, fits, cv::INTER_NEAREST);
     cv::erode(mask, mask, {}, {-1, -1}, 2, cv::BORDER_CONSTANT, 0);
     const double whole = cv::countNonZero(mask);
@@ -103,22 +97,16 @@ class Search {
         source = soft;
       }
       cv::warpPerspective(source, warped, place, fits, cv::INTER_LINEAR, cv::BORDER_REPLICATE);
-      const Spectrum infrared(edge_angles(warped, mask), mask, field_);
-      add(sum, correlation(visible_[i].angle, infrared.angle));
-      add(energy, correlation(visible_[i].energy, infrared.inside));
-      add(energy_infrared, correlation(visible_[i].inside, infrared.energy));
+      const Spectrum infrared(warped, mask, field_);
+      add(sum, correlation(visible_[i].edges, infrared.edges));
       if (i == 0) area = correlation(visible_[i].inside, infrared.inside);
     }
-    // How far the best correlation coefficient stands out of those for all offsets, times the root of the
-    // area that it was taken over. Half of the smaller picture must lie in the other.
-    cv::Mat score, root;
-    cv::sqrt(cv::max(energy, 1e-3).mul(cv::max(energy_infrared, 1e-3)), root);
-    cv::sqrt(cv::max(area, 0), score);
-    score = score.mul(sum) / root;
+    // How far the best correlation stands out of those for all offsets. Half of the smaller picture must lie
+    // in the other.
     const cv::Mat usable = area > 0.5 * std::min(whole, double(small_.area()));
     cv::Scalar mean, spread;
-    cv::meanStdDev(score, mean, spread, area > 0.2 * std::min(whole, double(small_.area())));
-    score = (score - mean[0]) / (spread[0] + 1e-6);  // pictures without edges have none
+    cv::meanStdDev(sum, mean, spread, area > 0.2 * std::min(whole, double(small_.area())));
+    const cv::Mat score = (sum - mean[0]) / (spread[0] + 1e-6);  // pictures without edges have none
     double peak = 0;
     cv::Point at;
     cv::minMaxLoc(score, nullptr, &peak, nullptr, &at, usable);
