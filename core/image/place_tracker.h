@@ -21,7 +21,8 @@ namespace digfusion {
 /// A value: copies share no state that changes.
 class PlaceTracker {
  public:
-  /// `affine`: also rotation, scale and shear. `reach`: the largest offset, in the pictures' pixels.
+  /// `affine`: also rotation, and scale and shear, which are held to nearly none. `reach`: the largest
+  /// offset, in the pictures' pixels.
   PlaceTracker(cv::Size picture, bool affine, double reach);
 
   /// The next pair, CV_32F luma of any scale, of the size given. `mask` CV_8U marks the infrared picture's

@@ -183,7 +183,7 @@ constexpr Choice polarities[] = {
 constexpr Choice refinements[] = {
     choice(Refinement::off, "off", "As infrared-fit or registration say"),
     choice(Refinement::translation, "translation", "Shifted"),
-    choice(Refinement::affine, "affine", "Shifted, then turned, scaled and sheared"),
+    choice(Refinement::affine, "affine", "Shifted and turned, and hardly scaled or sheared"),
 };
 constexpr Choice views[] = {
     choice(View::fused, "fused", "The fused picture"),
