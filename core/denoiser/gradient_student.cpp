@@ -25,7 +25,15 @@ at::Tensor told_levels(std::span<const NoiseLevel> noise, at::Device device) {
   return at::tensor(told).view({-1, level_numbers}).to(device);
 }
 
+std::vector<float> log_offsets(const std::vector<int>& timesteps) {
+  std::vector<float> offsets;
+  for (const int t : timesteps) offsets.push_back(float(2 * std::log(typical_error(t))));
+  return offsets;
+}
+
 }  // namespace
+
+std::vector<float> GradientStudent::log_error_offsets() const { return log_offsets(timesteps_); }
 
 GradientStudent::GradientStudent(UNetConfig config, TensorMap weights, std::vector<int> timesteps)
     : config_(std::move(config)), weights_(std::move(weights)), timesteps_(std::move(timesteps)) {}
@@ -88,9 +96,7 @@ GradientStudentOutputs gradient_student_forward(const UNetConfig& config, const 
   // Twice the picture: its standard deviation is about one half.
   const UNetOutputs out = unet_forward_both(config, weights, (pictures * 2).to(dtype),
                                             told_levels(noise, pictures.device()), noisy);
-  std::vector<float> offset;
-  for (const int t : timesteps) offset.push_back(float(2 * std::log(typical_error(t))));
-  const at::Tensor offsets = at::tensor(offset).to(pictures.device()).view({1, -1, 1, 1});
+  const at::Tensor offsets = at::tensor(log_offsets(timesteps)).to(pictures.device()).view({1, -1, 1, 1});
   GradientStudentOutputs result;
   if (!noisy.empty()) {
     std::vector<at::Tensor> rows;

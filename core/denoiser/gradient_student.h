@@ -35,6 +35,18 @@ class GradientStudent {
   GradientEstimates estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise,
                              std::int64_t largest_tile = 1920 * 1088) const;
 
+  /// The network alone, for callers that prepare what goes in and use what comes out themselves, on the
+  /// device: `features` as unet_forward_unshuffled() takes them, of twice the pictures, in the weights'
+  /// dtype; `told` [K,4] as told_levels() makes it, float32; `noisy` the pictures, by index and rising, that
+  /// are wanted without their noise.
+  UNetOutputs evaluate(const at::Tensor& features, const at::Tensor& told,
+                       const std::vector<std::int64_t>& noisy) const {
+    return unet_forward_unshuffled(config_, weights_, features, told, noisy);
+  }
+  at::ScalarType dtype() const { return weights_.at("head.weight").scalar_type(); }
+  /// What is added to the side output for ln of the error: one number a timestep.
+  std::vector<float> log_error_offsets() const;
+
   const std::vector<int>& timesteps() const { return timesteps_; }
   std::int64_t multiple() const { return config_.multiple(); }
   double multiply_adds(std::int64_t height, std::int64_t width, bool noisy) const {

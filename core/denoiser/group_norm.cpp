@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/device/clones.h"
+#include "core/device/kernels.h"
 
 #define DIGFUSION_INLINE inline __attribute__((always_inline))
 
@@ -187,6 +188,31 @@ void with_aten(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
   result.copy_(y);
 }
 
+#ifdef DIGFUSION_KERNELS
+/// LibTorch's own returns NCHW for channels_last, and knows neither FiLM nor the activation.
+void by_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& film,
+                Activation activation, at::Tensor& result) {
+  const auto count = static_cast<int>(x.size(0)), channels = static_cast<int>(x.size(1));
+  const at::Tensor factors = at::empty({count, 2 * channels}, weight.options());
+  const at::Tensor w = weight.contiguous(), b = bias.contiguous(),
+                   f = film.defined() ? film.contiguous() : film;
+  GroupNormCall call{};
+  call.x = x.const_data_ptr();
+  call.y = result.mutable_data_ptr();
+  call.type = x.scalar_type() == at::kFloat  ? Number::float32
+              : x.scalar_type() == at::kHalf ? Number::float16
+                                             : Number::bfloat16;
+  call.count = count, call.channels = channels, call.groups = groups;
+  call.pixels = static_cast<int>(x.size(2) * x.size(3));
+  call.epsilon = static_cast<float>(epsilon);
+  call.weight = w.const_data_ptr<float>(), call.bias = b.const_data_ptr<float>();
+  call.film = f.defined() ? f.const_data_ptr<float>() : nullptr;
+  call.silu = activation == Activation::silu;
+  call.factors = factors.mutable_data_ptr<float>();
+  current_cuda_kernels().group_norm(call);
+}
+#endif
+
 }  // namespace
 
 void group_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& film,
@@ -197,6 +223,11 @@ void group_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor&
     normalise_all<float>(x, weight, bias, film, activation, result);
   else if (rows && x.scalar_type() == at::kBFloat16)
     normalise_all<std::uint16_t>(x, weight, bias, film, activation, result);
+#ifdef DIGFUSION_KERNELS
+  else if (x.is_cuda() && x.scalar_type() != at::kDouble && x.is_contiguous(format) &&
+           result.is_contiguous(format))
+    by_kernels(x, weight, bias, film, activation, result);
+#endif
   else
     with_aten(x, weight, bias, film, activation, result);
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/denoiser/unet.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "core/denoiser/unet_layers.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -200,6 +202,35 @@ struct Counter : Whole {
   }
 };
 
+struct LayerCosts : Whole {
+  double pixels;  // at the current scale
+  bool fine = true;
+  std::vector<LayerCost> layers{};
+  void layer(double in_pixels, double out_pixels, std::int64_t in, std::int64_t out, double taps) {
+    const double weights = taps * double(in) * double(out);
+    layers.push_back({std::min(in_pixels, out_pixels) * weights,
+                      in_pixels * double(in) + out_pixels * double(out) + weights});
+  }
+  void embed(std::int64_t) {}
+  void tell(const std::string&, std::int64_t, std::int64_t) {}
+  bool goes_on() const { return fine; }
+  void head(std::int64_t in, std::int64_t out) { layer(pixels, pixels, in, out, 9); }
+  void tail(std::int64_t in, std::int64_t out) { head(in, out); }
+  void side(std::int64_t in, std::int64_t out) { head(in, out); }
+  void down(const std::string&, std::int64_t in, std::int64_t out) {
+    layer(pixels, pixels / 4, in, out, 4);
+    pixels /= 4;
+  }
+  void up(const std::string&, std::int64_t in, std::int64_t out) {
+    layer(pixels, pixels * 4, in, out, 4);
+    pixels *= 4;
+  }
+  void block(const std::string&, std::int64_t width, std::int64_t) {
+    head(width, width);
+    head(width, width);
+  }
+};
+
 struct Reach : Whole {
   std::int64_t pixel;  // side of a position of the current scale, in pixels
   std::int64_t total;
@@ -254,9 +285,17 @@ at::Tensor unet_forward(const UNetConfig& config, const TensorMap& weights, cons
 
 UNetOutputs unet_forward_both(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
                               const at::Tensor& level, const std::vector<std::int64_t>& fine) {
+  return unet_forward_unshuffled(
+      config, weights,
+      at::pixel_unshuffle(picture, config.unshuffle).contiguous(at::MemoryFormat::ChannelsLast), level, fine);
+}
+
+UNetOutputs unet_forward_unshuffled(const UNetConfig& config, const TensorMap& weights,
+                                    const at::Tensor& features, const at::Tensor& level,
+                                    const std::vector<std::int64_t>& fine) {
   Forward forward{weights, level};
   forward.fine = &fine;
-  forward.h = at::pixel_unshuffle(picture, config.unshuffle).contiguous(at::MemoryFormat::ChannelsLast);
+  forward.h = features;
   walk(config, forward);
   return {fine.empty() ? at::Tensor() : forward.h, forward.side_output};
 }
@@ -265,6 +304,13 @@ double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::in
   Counter counter(double(height) * double(width) / double(config.unshuffle * config.unshuffle), fine);
   walk(config, counter);
   return counter.total;
+}
+
+std::vector<LayerCost> unet_layers(const UNetConfig& config, std::int64_t height, std::int64_t width,
+                                   bool fine) {
+  LayerCosts costs{{}, double(height) * double(width) / double(config.unshuffle * config.unshuffle), fine};
+  walk(config, costs);
+  return std::move(costs.layers);
 }
 
 std::int64_t unet_reach(const UNetConfig& config) {

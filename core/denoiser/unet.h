@@ -59,6 +59,12 @@ struct UNetOutputs {
 UNetOutputs unet_forward_both(const UNetConfig& config, const TensorMap& weights, const at::Tensor& picture,
                               const at::Tensor& level, const std::vector<std::int64_t>& fine);
 
+/// The same of a picture that is unshuffled already: `features` [N,unshuffle²,H/unshuffle,W/unshuffle],
+/// channels_last.
+UNetOutputs unet_forward_unshuffled(const UNetConfig& config, const TensorMap& weights,
+                                    const at::Tensor& features, const at::Tensor& level,
+                                    const std::vector<std::int64_t>& fine);
+
 /// Multiply-adds of one evaluation on a picture of this size, convolutions only; `fine` as in
 /// unet_forward_both().
 double unet_multiply_adds(const UNetConfig& config, std::int64_t height, std::int64_t width,

@@ -8,7 +8,6 @@
 #include "core/interface/error.h"
 
 namespace digfusion {
-namespace {
 
 GradientRule rule_of(const Parameters& p) {
   GradientRule rule;
@@ -18,6 +17,8 @@ GradientRule rule_of(const Parameters& p) {
   rule.still_share = 1 - p.steadiness;
   return rule;
 }
+
+namespace {
 
 class Gradient : public FusionMethod {
  public:

@@ -7,10 +7,14 @@
 
 #include <memory>
 
+#include "core/fusion/gradient.h"
 #include "core/fusion/method.h"
 #include "core/parameters/parameters.h"
 
 namespace digfusion {
+
+/// The rule as the parameters say.
+GradientRule rule_of(const Parameters& parameters);
 
 /// Opens the network that parameters.evidence needs, if any. Throws what open_denoiser() and open_student()
 /// throw, and Error(invalid_argument) for a student without the noise levels of the gains.

@@ -157,18 +157,25 @@ struct Neighbours {
 
 }  // namespace
 
-void ScreenedPoisson::resize(std::int64_t height, std::int64_t width) {
-  if (!levels_.empty() && size(levels_[0].rows) == height && size(levels_[0].columns) == width) return;
-  levels_.clear();
-  tensors_.clear();
+std::vector<std::pair<PoissonAxis, PoissonAxis>> poisson_grids(std::int64_t height, std::int64_t width) {
+  std::vector<std::pair<PoissonAxis, PoissonAxis>> grids;
   PoissonAxis rows = make_axis(std::vector<float>(static_cast<std::size_t>(height), 1));
   PoissonAxis columns = make_axis(std::vector<float>(static_cast<std::size_t>(width), 1));
   for (bool coarsest = false; !coarsest;) {
     coarsest = size(rows) == 1 && size(columns) == 1;
     PoissonAxis next_rows = coarsen(rows), next_columns = coarsen(columns);
-    levels_.push_back({std::move(rows), std::move(columns), {}, {}, {}});
+    grids.emplace_back(std::move(rows), std::move(columns));
     rows = std::move(next_rows), columns = std::move(next_columns);
   }
+  return grids;
+}
+
+void ScreenedPoisson::resize(std::int64_t height, std::int64_t width) {
+  if (!levels_.empty() && size(levels_[0].rows) == height && size(levels_[0].columns) == width) return;
+  levels_.clear();
+  tensors_.clear();
+  for (auto& [rows, columns] : poisson_grids(height, width))
+    levels_.push_back({std::move(rows), std::move(columns), {}, {}, {}});
   checker_.resize(static_cast<std::size_t>(width) + 1);
   for (std::size_t i = 0; i < checker_.size(); ++i) checker_[i] = static_cast<float>(i % 2);
 }

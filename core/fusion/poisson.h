@@ -9,6 +9,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace digfusion {
@@ -21,6 +23,9 @@ struct PoissonAxis {
   std::vector<float> lean_second;    ///< the cell before it, its second one towards that after it; 0..½
   std::vector<float> share_first;    ///< share of the next coarser cell that is its first finer cell: ½..1
 };
+
+/// Rows and columns of all grids for a picture of this size, the finest first; the last is one cell.
+std::vector<std::pair<PoissonAxis, PoissonAxis>> poisson_grids(std::int64_t height, std::int64_t width);
 
 /// Keeps its buffers between calls of one size: nothing is allocated then on the CPU. Not thread-safe;
 /// uses ATen's threads. The result doesn't depend on their number.

@@ -10,25 +10,10 @@
 namespace digfusion {
 namespace {
 
-constexpr int weight_bits = 15;  // OpenCV's
-
-struct Weights {
-  int r, g, b;  // sum to 1 << weight_bits
-};
-
-Weights luma_weights(Matrix matrix) {
-  if (matrix == Matrix::rgb || matrix == Matrix::bt601)
-    return {9798, 19235, 3735};  // OpenCV's, which don't round r to nearest
-  const auto [r, b] = luma_coefficients(matrix);
-  const int one = 1 << weight_bits;
-  const int wr = static_cast<int>(std::lround(r * one)), wb = static_cast<int>(std::lround(b * one));
-  return {wr, one - wr - wb, wb};
-}
-
-int luma_of_rgb(const Weights& w, int r, int g, int b) {
-  return static_cast<int>(
-      (std::int64_t{r} * w.r + std::int64_t{g} * w.g + std::int64_t{b} * w.b + (1 << (weight_bits - 1))) >>
-      weight_bits);
+int luma_of_rgb(const LumaWeights& w, int r, int g, int b) {
+  return static_cast<int>((std::int64_t{r} * w.r + std::int64_t{g} * w.g + std::int64_t{b} * w.b +
+                           (1 << (luma_weight_bits - 1))) >>
+                          luma_weight_bits);
 }
 
 template <class Sample>
@@ -36,7 +21,7 @@ void read(const Image& image, float* out) {
   const Scale scale = scale_of(image.component[0].depth, image.range);
   const float gain = static_cast<float>(2 / (scale.white - scale.black));
   const float offset = static_cast<float>(-1 - scale.black * 2 / (scale.white - scale.black));
-  const Weights w = luma_weights(image.matrix);
+  const LumaWeights w = luma_weights(image.matrix);
   for_rows(image, [&](std::int64_t y) {
     float* row = out + y * image.width;
     const auto store = [&](std::int64_t x, int value) {
@@ -58,7 +43,7 @@ void write(const Image& visible, const float* fused, const Image& output) {
   const Scale scale = scale_of(visible.component[0].depth, visible.range);
   const float gain = static_cast<float>((scale.white - scale.black) / 2);
   const float offset = static_cast<float>((scale.white + scale.black) / 2);
-  const Weights w = luma_weights(visible.matrix);
+  const LumaWeights w = luma_weights(visible.matrix);
   for_rows(visible, [&](std::int64_t y) {
     const float* row = fused + y * visible.width;
     const auto value = [&](std::int64_t x) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/image/samples.h"
 
+#include <cmath>
+
 namespace digfusion {
 
 LumaCoefficients luma_coefficients(Matrix matrix) {
@@ -18,6 +20,15 @@ LumaCoefficients luma_coefficients(Matrix matrix) {
       break;
   }
   return {0.299, 0.114};
+}
+
+LumaWeights luma_weights(Matrix matrix) {
+  if (matrix == Matrix::rgb || matrix == Matrix::bt601)
+    return {9798, 19235, 3735};  // OpenCV's, which don't round r to nearest
+  const auto [r, b] = luma_coefficients(matrix);
+  const int one = 1 << luma_weight_bits;
+  const int wr = static_cast<int>(std::lround(r * one)), wb = static_cast<int>(std::lround(b * one));
+  return {wr, one - wr - wb, wb};
 }
 
 void copy_planes(const Image& visible, const Image& output, int written) {

@@ -19,6 +19,13 @@ struct LumaCoefficients {
 };
 LumaCoefficients luma_coefficients(Matrix matrix);
 
+/// Luma of R, G and B in fixed point: weights that sum to 1 << luma_weight_bits.
+inline constexpr int luma_weight_bits = 15;  // OpenCV's
+struct LumaWeights {
+  int r, g, b;
+};
+LumaWeights luma_weights(Matrix matrix);
+
 /// Sample values of black and white.
 struct Scale {
   double black, white;

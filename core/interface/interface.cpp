@@ -24,6 +24,7 @@
 #include "core/image/remap.h"
 #include "core/image/thermal.h"
 #include "core/image/view.h"
+#include "core/interface/device_frames.h"
 #include "core/interface/error.h"
 #include "core/interface/stages.h"
 
@@ -71,6 +72,8 @@ class TensorStreamFuser : public StreamFuser {
       fuser_.emplace(parameters, [&](const std::string& message) {
         if (sink) sink(user, LogLevel::warning, message.c_str());
       });
+      frames_on_device_ = DeviceFrames();
+      frames_on_device_.configure(*fuser_);
       thermal_.clear();
       has_fused_ = false;
       refiners_.restart();
@@ -93,6 +96,7 @@ class TensorStreamFuser : public StreamFuser {
       Registrar registrar = registrar_;
       registrar.configure(parameters.registration.view());
       fuser_->configure(parameters);
+      frames_on_device_.configure(*fuser_);
       registrar_ = std::move(registrar);
       refiners_.configure(fuser_->parameters());
       const std::scoped_lock lock(statistics_mutex_);
@@ -106,7 +110,10 @@ class TensorStreamFuser : public StreamFuser {
       require_loaded();
       use_threads(fuser_->parameters().threads);
       const int channels = fuser_->parameters().channels == Channels::rgb ? 3 : 1;
-      (void)fuser_->fuse(at::zeros({2, channels, height, width}));
+      if (frames_on_device_.takes(fuser_->parameters()))
+        frames_on_device_.warm_up(width, height, fuser_->parameters());
+      else
+        (void)fuser_->fuse(at::zeros({2, channels, height, width}));
       fuser_->reset();  // black isn't the stream's past
     });
   }
@@ -128,6 +135,13 @@ class TensorStreamFuser : public StreamFuser {
       const ViewNeeds needs = needs_of(parameters);
       use_threads(fuser_->parameters().threads);
       Stopwatch whole, stage;
+      if (frames_on_device_.takes(fuser_->parameters())) {
+        fuse_on_device(sources, count, output);
+        return;
+      }
+      if (std::exchange(was_on_device_, false)) fuser_->reset();  // its past is of another time
+      const HostImages host(sources, count, output);
+      sources = host.sources();
 
       const bool is_rgb = parameters.channels == Channels::rgb;
       std::vector<at::Tensor> pictures;
@@ -160,7 +174,8 @@ class TensorStreamFuser : public StreamFuser {
       }
       const double fuse_ms = stage.lap();
 
-      write_view(shown, parameters, output);
+      write_view(shown, parameters, host.output());
+      host.finish();
       const double write_ms = stage.lap();
       thermal_ = std::move(thermal);
       has_fused_ = needs.fused;
@@ -181,6 +196,7 @@ class TensorStreamFuser : public StreamFuser {
 
   void reset() noexcept override {
     if (fuser_) fuser_->reset();
+    frames_on_device_.reset();
     thermal_.clear();
     has_fused_ = false;
   }
@@ -213,6 +229,33 @@ class TensorStreamFuser : public StreamFuser {
  private:
   void require_loaded() const {
     if (!fuser_) throw Error(ErrorCode::internal, "load() has not succeeded");
+  }
+
+  /// The frame's way where a GPU does all of it.
+  void fuse_on_device(const Image* sources, std::size_t count, const Image& output) {
+    Stopwatch whole;
+    if (!std::exchange(was_on_device_, true)) frames_on_device_.reset();
+    std::vector<ThermalSource> thermal = thermal_;
+    thermal.resize(count - 1);
+    const ThermalSettings settings(fuser_->parameters());
+    at::Tensor visible;  // read where an infrared picture doesn't cover all of it
+    for (std::size_t i = 1; i < count; ++i) check_image(sources[i], "infrared");
+    frames_on_device_.fuse(
+        sources, count, output, fuser_->parameters(), registrar_.registers(), [&](std::size_t i) {
+          const HostImages host(sources + i, 1, sources[i]);
+          const at::Tensor picture = thermal[i - 1].read(host.sources()[0], settings, false);
+          if (!visible.defined()) visible = read_luma(HostImages(sources, 1, sources[0]).sources()[0]);
+          return refiners_.apply(i, unrefined_place(i, picture, visible, sources)).over(visible);
+        });
+    thermal_ = std::move(thermal);
+    has_fused_ = false;  // the kernels keep no weights
+    report_ = {};
+    const std::scoped_lock lock(statistics_mutex_);
+    const double milliseconds = whole.lap();
+    fuse_.add(milliseconds);
+    total_.add(milliseconds);
+    ++frames_;
+    evaluations_ = frames_on_device_.evaluations();
   }
 
   /// Picture `i`, as a tensor, on the visible picture's grid, where infrared-fit or registration say.
@@ -286,6 +329,8 @@ class TensorStreamFuser : public StreamFuser {
   }
 
   std::optional<Fuser> fuser_;
+  DeviceFrames frames_on_device_;
+  bool was_on_device_ = false;  // the last frame
   Registrar registrar_{""};
   Refiners refiners_;
   std::vector<ThermalSource> thermal_;   // of all sources but the first

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "core/tools/bench_device.h"
 #include "core/tools/bench_measure.h"
 #include "core/tools/bench_peers.h"
 #include "core/tools/bench_report.h"
@@ -21,7 +22,7 @@ struct Options {
   std::vector<std::string> sizes = {"640x480"}, runs = {""};
   int frames = 100;
   double seconds = 10;
-  bool no_element = false, peers = false;
+  bool no_element = false, peers = false, kernels = false;
   std::string markdown;
   tools::ParameterOptions fusion;
 };
@@ -42,6 +43,10 @@ void bench(const Options& options) {
   for (const std::string& text : options.runs) runs.push_back(tools::parse_settings(base, text));
   if (!options.markdown.empty()) tools::check_output(options.markdown);
 
+  if (options.kernels) {
+    tools::print(tools::device_tables(base, sizes, options.frames, options.seconds));
+    return;
+  }
   const tools::Machine machine = tools::this_machine();
   const tools::BenchLength length{options.frames, options.seconds};
   bool element_wanted = !options.no_element;
@@ -114,6 +119,10 @@ void add_bench_command(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   command->add_flag("--no-element", options->no_element, "Leave the element in its pipeline out");
+  command->add_flag(
+      "--kernels", options->kernels,
+      "Only whole frames by the fused kernels, in the device's memory, beside the device's ceilings: "
+      "what a GPU is measured with");
   command->add_flag("--peers", options->peers, "Time learned fusion networks of others in the same run");
   command->add_option("--markdown", options->markdown, "Write the page docs/performance.md to this file")
       ->type_name("FILE");

@@ -27,6 +27,7 @@
 #include "core/tools/console.h"
 #include "core/tools/luma_fuser.h"
 #include "core/tools/parameter_options.h"
+#include "core/tools/selftest_device.h"
 
 namespace digfusion {
 namespace {
@@ -307,6 +308,8 @@ int selftest(const Options& options) {
   report.check("sharing", [&] { return check_sharing(base, choice); });
   report.check("memory", [&] { return check_memory(base, choice.device, options.frames); });
   report.check("errors", [&] { return check_errors(base); });
+  tools::check_device(base, choice, options.frames,
+                      [&](const std::string& name, const auto& check) { report.check(name, check); });
   return report.finish();
 }
 

@@ -12,6 +12,16 @@ namespace {
 
 class Bench : public ProgramTest {};
 
+TEST_F(Bench, MeasuresTheKernelsAloneBesideTheDevicesCeilings) {
+  const ProcessResult result =
+      digfusion({"bench", "--kernels", "--device", "cpu", "--size", "64x48", "--frames", "4", "--seconds",
+                 "0.02", "--threads", "1", "--precision", "float32"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* part : {"Ceilings of cpu", "TFLOP/s", "within a graph", "network floor ms", "GPU MiB",
+                           "64x48", "upload", "noise", "network", "solve", "download", "streams"})
+    expect_part(result.out, part);
+}
+
 TEST_F(Bench, PrintsStagesNetworkAndElementAndWritesThePage) {
   const ProcessResult result =
       digfusion({"bench", "--size", "64x48", "--size", "50x37", "--frames", "4", "--seconds", "0.02",

@@ -14,7 +14,8 @@ TEST_F(Selftest, PassesOnThisMachine) {
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
   for (const char* part : {"cpu, networks in float32", "ok    network denoiser: ", "ok    preset realtime: ",
                            "ok    preset paper: ", "ok    method bandwise: ", "ok    repetition: ",
-                           "ok    memory: 20 frames", "checks passed"})
+                           "ok    memory: 20 frames", "ok    kernels of a frame: ", "ok    graphs: ",
+                           "ok    steady state: 20 frames: 0 device allocations, 20 waits", "checks passed"})
     expect_part(result.out, part);
   EXPECT_EQ(result.out.find("FAIL"), std::string::npos) << result.out;
 }

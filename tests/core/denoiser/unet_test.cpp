@@ -12,6 +12,7 @@
 #include "core/denoiser/denoiser.h"
 #include "core/denoiser/gradient_student.h"
 #include "core/denoiser/student.h"
+#include "core/denoiser/unet_layers.h"
 #include "core/diffusion/steps.h"
 #include "core/interface/error.h"
 #include "tests/core/tensors.h"
@@ -252,6 +253,25 @@ TEST(UNet, BringsOnlyTheChosenPicturesToTheFinestScale) {
       EXPECT_TRUE(at::allclose(some.fine[std::int64_t(i)], all.fine[chosen[i]], 1e-5, 1e-6)) << chosen[i];
   }
   EXPECT_LT(unet_multiply_adds(config, 16, 24, false), unet_multiply_adds(config, 16, 24));
+}
+
+TEST(UNet, TellsWhatEachConvolutionCosts) {
+  for (const UNetConfig& config : {small_config(), two_output_config()})
+    for (const bool fine : {false, true}) {
+      if (!fine && config.side == 0) continue;
+      const std::vector<LayerCost> layers = unet_layers(config, 16, 24, fine);
+      double total = 0;
+      for (const LayerCost& layer : layers) {
+        total += layer.multiply_adds;
+        EXPECT_GT(layer.numbers, 0);
+      }
+      EXPECT_DOUBLE_EQ(total, unet_multiply_adds(config, 16, 24, fine));
+      // The head: 4×4 times fewer positions, nine taps.
+      const double pixels = 16. * 24 / (config.unshuffle * config.unshuffle),
+                   channels = double(config.unshuffle) * config.unshuffle, width = double(config.widths[0]);
+      EXPECT_DOUBLE_EQ(layers[0].multiply_adds, pixels * 9 * channels * width);
+      EXPECT_DOUBLE_EQ(layers[0].numbers, pixels * (channels + width) + 9 * channels * width);
+    }
 }
 
 TEST(UNet, InitialisesEveryWeightOnceAndReproducibly) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/interface/interface.h"
 
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -60,6 +62,18 @@ class Interface : public testing::Test {
       output{layout_named("I420"), 48, 32};
   std::unique_ptr<StreamFuser> fuser = make_fuser();
 };
+
+TEST_F(Interface, PicturesInCudaMemoryNeedAGpu) {
+  if (at::globalContext().hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0)
+    GTEST_SKIP() << "this machine has a GPU; digfusion selftest --device cuda checks it";
+  ASSERT_TRUE(fuser->load(parameters, nullptr, nullptr).ok());
+  for (Image* image : {&visible.image, &infrared.image, &output.image}) {
+    image->memory = Memory::cuda;
+    expect_failure(fuse(*fuser), ErrorCode::invalid_argument, "CUDA memory");
+    image->memory = Memory::host;
+  }
+  EXPECT_TRUE(fuse(*fuser).ok());
+}
 
 TEST_F(Interface, RefusesAnotherVersion) {
   EXPECT_EQ(digfusion_abi_version(), abi_version);

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The device interface on NVIDIA GPUs. Compiled only where nvcc is.
+#include <ATen/Context.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "core/device/backend.h"
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+/// LibTorch's runtime and ours are two in one process, on one driver: both see what sticks.
+void check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  const bool memory = error == cudaErrorMemoryAllocation;
+  throw Error(memory ? ErrorCode::out_of_memory : ErrorCode::device,
+              std::string(what) + ": " + cudaGetErrorName(error) + " (" + cudaGetErrorString(error) +
+                  (memory ? "); use a smaller picture or model"
+                          : "); the element works again after READY where the "
+                            "driver allows it"));
+}
+
+class CudaEvent : public Event {
+ public:
+  explicit CudaEvent(cudaStream_t stream) : stream_(stream) { check(cudaEventCreate(&event_), "CUDA event"); }
+  ~CudaEvent() override { cudaEventDestroy(event_); }
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
+  void record() override { check(cudaEventRecord(event_, stream_), "CUDA event"); }
+  double milliseconds_since(const Event& earlier) const override {
+    float ms = 0;
+    check(cudaEventElapsedTime(&ms, dynamic_cast<const CudaEvent&>(earlier).event_, event_), "CUDA event");
+    return ms;
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t event_ = nullptr;
+};
+
+class CudaGraph : public Graph {
+ public:
+  at::cuda::CUDAGraph graph;
+  void replay() override { graph.replay(); }
+};
+
+class CudaBackend : public Backend {
+ public:
+  /// A stream of its own: LibTorch's default stream can't be captured.
+  explicit CudaBackend(at::Device device) : stream_(c10::cuda::getStreamFromPool(false, device.index())) {
+    run([&] { kernels_ = make_cuda_kernels(stream_.stream()); });
+    // cuDNN tries its algorithms once for each size, in the frames before the capture.
+    at::globalContext().setBenchmarkCuDNN(true);
+  }
+
+  at::Device device() const override { return stream_.device(); }
+  const Kernels& kernels() const override { return *kernels_; }
+  void run(const std::function<void()>& function) override {
+    const c10::cuda::CUDAStreamGuard guard(stream_);
+    function();
+  }
+  at::Tensor buffer(std::size_t bytes) override {
+    at::Tensor result;
+    run([&] {
+      result = at::zeros({static_cast<std::int64_t>(bytes)},
+                         at::TensorOptions().dtype(at::kByte).device(device()));
+    });
+    return result;
+  }
+  at::Tensor staging(std::size_t bytes) override {
+    ++staging_;
+    return at::zeros({static_cast<std::int64_t>(bytes)},
+                     at::TensorOptions().dtype(at::kByte).pinned_memory(true));
+  }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_.stream()), "copy to or from the GPU");
+  }
+  void wait() override {
+    ++waits_;
+    check(cudaStreamSynchronize(stream_.stream()), "the GPU failed in a frame");
+  }
+  std::unique_ptr<Event> event() override { return std::make_unique<CudaEvent>(stream_.stream()); }
+
+  std::unique_ptr<Graph> capture(const std::function<void()>& frame) override {
+    auto result = std::make_unique<CudaGraph>();
+    bool begun = false, done = false;
+    try {
+      // Thread-local: other elements' threads may allocate and wait meanwhile.
+      result->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+      begun = true;
+      frame();
+      done = true;
+      result->graph.capture_end();
+      return result;
+    } catch (const std::exception&) {
+      // What can't be recorded is done step by step from here on; a device that is broken fails there again.
+    }
+    if (begun && !done) try {
+        result->graph.capture_end();
+      } catch (const std::exception&) {
+      }
+    cudaGetLastError();  // of the capture, not of the device
+    return nullptr;
+  }
+
+  void forbid_hidden_waits(bool on) override {
+    c10::cuda::warning_state().set_sync_debug_mode(on ? c10::cuda::SyncDebugMode::L_ERROR
+                                                      : c10::cuda::SyncDebugMode::L_DISABLED);
+  }
+  DeviceCounts counts() const override {
+    const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(stream_.device_index());
+    return {static_cast<std::uint64_t>(stats.num_device_alloc) + staging_, waits_};
+  }
+
+ private:
+  c10::cuda::CUDAStream stream_;
+  std::unique_ptr<Kernels> kernels_;
+  std::uint64_t waits_ = 0, staging_ = 0;
+};
+
+}  // namespace
+
+const Kernels& current_cuda_kernels() {
+  // A stream's id is unique in the process; a thread uses a few.
+  thread_local std::map<std::pair<int, cudaStream_t>, std::unique_ptr<Kernels>> kernels;
+  const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
+  std::unique_ptr<Kernels>& mine = kernels[{stream.device_index(), stream.stream()}];
+  if (!mine) mine = make_cuda_kernels(stream.stream());
+  return *mine;
+}
+
+std::unique_ptr<Backend> make_cuda_backend(at::Device device) {
+  try {
+    return std::make_unique<CudaBackend>(device);
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::Error& error) {
+    throw Error(ErrorCode::device, device.str() + ": " + error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::device, device.str() + ": " + error.what());
+  }
+}
+
+}  // namespace digfusion

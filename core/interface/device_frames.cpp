@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/interface/device_frames.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+
+#include "core/fusion/method.h"
+#include "core/image/fit.h"
+#include "core/interface/error.h"
+
+namespace digfusion {
+namespace {
+
+/// Whether a kernel's reading is all that this infrared picture needs.
+bool is_plain(const Image& image, const Image& visible, const Parameters& p) {
+  const Placement whole{0, 0, visible.width, visible.height};
+  return !is_raw(image) && image.width == visible.width && image.height == visible.height &&
+         p.crop_top + p.crop_bottom + p.crop_left + p.crop_right == 0 && p.dead_pixels == DeadPixels::keep &&
+         p.polarity != Polarity::automatic &&
+         place(image.width, image.height, image.pixel_aspect, visible.width, visible.height,
+               visible.pixel_aspect, p.infrared_fit) == whole;
+}
+
+/// A plane in CUDA memory as a tensor of bytes; borrowed.
+at::Tensor bytes_of(const Image& image, int plane) {
+  const Plane& p = image.plane[plane];
+  return at::from_blob(p.data, {p.rows, std::int64_t(p.row_bytes)}, {std::int64_t(p.stride), 1},
+                       at::TensorOptions().dtype(at::kByte).device(
+                           at::Device(at::kCUDA, static_cast<at::DeviceIndex>(image.device))));
+}
+
+}  // namespace
+
+void DeviceFrames::configure(const Fuser& fuser) {
+  const Parameters& p = fuser.parameters();
+  const DeviceChoice& choice = fuser.choice();
+  if (!choice.device.is_cuda() || !has_backend(choice.device) || !GradientFrame::takes(p)) {
+    frame_.reset();
+    return;
+  }
+  if (frame_ && evidence_ == p.evidence && model_ == fuser.model()) return;
+  frame_ = std::make_unique<GradientFrame>(make_backend(choice.device),
+                                           p.evidence == EvidenceSource::student
+                                               ? gradient_student_of(p, choice.device, choice.network)
+                                               : nullptr);
+  evidence_ = p.evidence;
+  model_ = fuser.model();
+}
+
+bool DeviceFrames::takes(const Parameters& p) const {
+  return frame_ && GradientFrame::takes(p) && p.mode == View::fused && p.palette == Palette::none &&
+         p.highlight_above.view() == "none" && p.registration_refine == Refinement::off &&
+         p.batch_streams == 1;
+}
+
+void DeviceFrames::fuse(const Image* sources, std::size_t count, const Image& output, const Parameters& p,
+                        bool registers, const Prepare& prepare) {
+  const int here = frame_->backend().device().index();
+  for (std::size_t i = 0; i <= count; ++i) {
+    const Image& image = i < count ? sources[i] : output;
+    if (image.memory == Memory::cuda && image.device != here)
+      throw Error(ErrorCode::invalid_argument,
+                  "a picture is in the memory of cuda:" + std::to_string(image.device) +
+                      ", and the fusion is on cuda:" + std::to_string(here) +
+                      "; copy it there first, or give device=cuda:" + std::to_string(image.device));
+  }
+  std::vector<at::Tensor> ready(count);
+  bool negative[max_sources] = {};
+  for (std::size_t i = 1; i < count; ++i) {
+    if (registers || !is_plain(sources[i], sources[0], p))
+      ready[i] = prepare(i);
+    else
+      negative[i] = p.polarity == Polarity::black_hot;
+  }
+  frame_->fuse({sources, count}, ready, {negative, count}, output, p);
+}
+
+void DeviceFrames::reset() {
+  if (frame_) frame_->reset();
+}
+
+void DeviceFrames::warm_up(int width, int height, const Parameters& p) {
+  std::vector<std::uint8_t> samples(std::size_t(width) * std::size_t(height), 128), fused(samples.size());
+  Image image;
+  image.width = width;
+  image.height = height;
+  image.components = image.planes = 1;
+  image.component[0] = {
+      .plane = 0, .offset = 0, .pixel_stride = 1, .depth = 8, .shift = 0, .w_sub = 0, .h_sub = 0};
+  image.plane[0] = {samples.data(), width, std::size_t(width), height};
+  const Image sources[] = {image, image};
+  Image output = image;
+  output.plane[0].data = fused.data();
+  frame_->fuse(sources, {}, {}, output, p);
+  frame_->release();
+}
+
+HostImages::HostImages(const Image* sources, std::size_t count, const Image& output)
+    : sources_(sources, sources + count), given_(output), output_(output) {
+  const auto bring = [](Image& image, bool filled, std::vector<at::Tensor>& copies) {
+    if (image.memory == Memory::host) return;
+    if (!at::globalContext().hasCUDA() || at::detail::getCUDAHooks().deviceCount() == 0)
+      throw Error(
+          ErrorCode::invalid_argument,
+          "a picture is in CUDA memory, and this digfusion has no GPU to read it with; bring it to system "
+          "memory (cudadownload)");
+    for (int p = 0; p < image.planes; ++p) {
+      const at::Tensor device = bytes_of(image, p);
+      copies.push_back(filled ? device.cpu().contiguous()
+                              : at::empty(device.sizes(), at::TensorOptions().dtype(at::kByte)));
+      image.plane[p].data = copies.back().mutable_data_ptr<std::uint8_t>();
+      image.plane[p].stride = copies.back().size(1);
+    }
+    image.memory = Memory::host;
+  };
+  for (Image& image : sources_) bring(image, true, copies_);
+  bring(output_, false, written_);
+}
+
+void HostImages::finish() const {
+  for (std::size_t p = 0; p < written_.size(); ++p) bytes_of(given_, int(p)).copy_(written_[p]);
+}
+
+}  // namespace digfusion
