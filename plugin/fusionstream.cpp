@@ -179,6 +179,13 @@ bool FusionStream::set_caps(GstAggregatorPad* pad, GstCaps* caps) {
   Input& input = pad == visible_.pad ? visible_ : infrared_;
   const bool changed = input.caps && !gst_caps_is_equal(input.caps, caps);
   GST_INFO_OBJECT(pad, "%" GST_PTR_FORMAT, caps);
+  if (GST_VIDEO_INFO_IS_INTERLACED(&info) && !GST_VIDEO_INFO_IS_INTERLACED(&input.info))
+    GST_ELEMENT_WARNING(
+        element_, STREAM, FORMAT,
+        ("The %s stream is interlaced: its two fields, taken at two moments, are fused as one picture, "
+         "and what moves gets a comb's edges. Put \"deinterlace\" into its branch",
+         GST_PAD_NAME(pad)),
+        (nullptr));
   gst_caps_replace(&input.caps, caps);
   input.info = info;
   if (pad == visible_.pad) {

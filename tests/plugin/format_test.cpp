@@ -168,5 +168,18 @@ TEST(Allocation, APassedThroughPicturesPaddingIsRemovedForADownstreamWithoutVide
   gst_buffer_unref(out);
 }
 
+TEST(Interlaced, PicturesAreFusedWithAWarningThatNamesTheRemedy) {
+  Stream visible{pictures(10, 25)}, infrared{pictures(10, 25, 0, 100)};
+  infrared.caps += ",interlace-mode=interleaved";
+  const Result result = fuse_streams(visible, infrared);
+  EXPECT_EQ(result.frames.size(), 10u);
+  ASSERT_EQ(result.warnings.size(), 1u);
+  EXPECT_NE(result.warnings[0].find("infrared stream is interlaced"), std::string::npos)
+      << result.warnings[0];
+  EXPECT_NE(result.warnings[0].find("deinterlace"), std::string::npos);
+  infrared.caps = visible.caps;
+  EXPECT_TRUE(fuse_streams(visible, infrared).warnings.empty());
+}
+
 }  // namespace
 }  // namespace digfusion::test

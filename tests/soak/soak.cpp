@@ -2,8 +2,8 @@
 //
 // Hours of two faulty live cameras in minutes: the element between them on a clock that runs faster, with
 // drift, jitter, drops, a shutter, cables that come loose, sources that reconnect, caps that change, and each
-// loss policy in turn. Fails when memory or delay grow, pictures don't meet that should, or a policy does not
-// what it says. With --report a diagram of memory and delay, and the figures.
+// loss policy in turn. Fails when memory or delay grow, pictures don't meet that should, or a policy doesn't
+// do what it says. With --report a diagram of memory and delay, and the figures.
 #include <gst/app/gstappsink.h>
 #include <malloc.h>
 
@@ -79,6 +79,7 @@ class Soak {
     const std::lock_guard lock(mutex_);
     return error_;
   }
+  bool is_fake_core() const;
   bool check(bool holds, const std::string& what);
   std::size_t count(const std::string& message) const;
 
@@ -260,6 +261,15 @@ std::vector<Soak::Event> Soak::events() {
   return list;
 }
 
+bool Soak::is_fake_core() const {
+  GstStructure* stats = nullptr;
+  g_object_get(fusion_, "stats", &stats, nullptr);
+  const char* device = gst_structure_get_string(stats, "device");
+  const bool is_fake = device && std::string(device) == "fake";
+  gst_structure_free(stats);
+  return is_fake;
+}
+
 bool Soak::check(bool holds, const std::string& what) {
   std::cout << (holds ? "ok      " : "FAILED  ") << what << std::endl;
   failed_ += !holds;
@@ -272,6 +282,11 @@ int Soak::run(double hours) {
   visible_->run();
   infrared_->run();
   const std::vector<Event> list = events();
+  {
+    const std::lock_guard lock(mutex_);  // the figures' own memory is there from the start
+    windows_.resize(static_cast<std::size_t>(hours * 360) + 100);
+    windows_.clear();
+  }
   const auto minutes = static_cast<std::uint64_t>(std::ceil(hours * 60));
   const auto trouble = [this](bool is) {
     const std::lock_guard lock(mutex_);
@@ -319,7 +334,10 @@ int Soak::run(double hours) {
                 "%.2f %% of %llu pairs in quiet times further apart than half a frame, at most %.0f ms",
                 100.0 * double(apart_) / double(std::max<std::uint64_t>(quiet_, 1)),
                 (unsigned long long)quiet_, worst_ms_);
-  check(quiet_ > 0 && double(apart_) < 0.05 * double(quiet_), text);
+  if (is_fake_core())
+    check(quiet_ > 0 && double(apart_) < 0.05 * double(quiet_), text);
+  else
+    std::cout << "        a core that fuses shows no pair's times\n";
 
   const auto part = [&](double from, double to, double Window::*member) {
     std::vector<double> values;
