@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// FusionStream's second half: how a picture is fused, or what is sent in its place.
+// FusionStream: how a picture is fused, or what is sent in its place.
 #include <algorithm>
 #include <cmath>
 #include <utility>

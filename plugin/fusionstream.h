@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The streaming thread's part of the element: takes pictures from the two sink pads, pairs them, has them
-// fused and sends them on.
+// fused and sends them on. What it does is in fusionstream.cpp (streams, caps, steps), fusionpairing.cpp,
+// fusiontimes.cpp, fusionlosses.cpp, fusionoutput.cpp and fusionview.cpp.
 #pragma once
 
 #include <gst/base/gstaggregator.h>
