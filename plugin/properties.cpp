@@ -158,8 +158,8 @@ const OwnRow own_rows[] = {
      "frozen (the camera's shutter is closed, or it hangs); infrared-loss-policy applies then, without "
      "max-failures; 0 for never"},
     {&StreamSettings::recovery_frames, "recovery-frames", "Frames of recovery",
-     "Over how many pictures the fused one is faded in after a loss that was passed or blanked, in "
-     "formats of 8 bits; 0 for at once"},
+     "Over how many pictures the fused one is faded in after a loss that was passed or blanked; 0 for at "
+     "once"},
     {&StreamSettings::qos, "qos", "Quality of service",
      "Drop visible pictures, with QoS messages, that downstream says come too late, or that in a live "
      "pipeline "

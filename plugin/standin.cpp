@@ -51,6 +51,23 @@ GstVideoInfo rgb_of_size(int width, int height) {
   return info;
 }
 
+/// One component of little-endian 16-bit words.
+void fade_words(GstVideoFrame& picture, const GstVideoFrame& over, int component, double share) {
+  const int stride = GST_VIDEO_FRAME_COMP_PSTRIDE(&picture, component);
+  const unsigned mask = ((1u << GST_VIDEO_FRAME_COMP_DEPTH(&picture, component)) - 1)
+                        << GST_VIDEO_FORMAT_INFO_SHIFT(picture.info.finfo, component);
+  for (int y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT(&picture, component); ++y) {
+    auto* to = static_cast<guint8*>(GST_VIDEO_FRAME_COMP_DATA(&picture, component)) +
+               static_cast<std::ptrdiff_t>(y) * GST_VIDEO_FRAME_COMP_STRIDE(&picture, component);
+    const auto* from = static_cast<const guint8*>(GST_VIDEO_FRAME_COMP_DATA(&over, component)) +
+                       static_cast<std::ptrdiff_t>(y) * GST_VIDEO_FRAME_COMP_STRIDE(&over, component);
+    for (int x = 0; x < GST_VIDEO_FRAME_COMP_WIDTH(&picture, component); ++x, to += stride, from += stride) {
+      const double mixed = GST_READ_UINT16_LE(to) * (1 - share) + GST_READ_UINT16_LE(from) * share;
+      GST_WRITE_UINT16_LE(to, static_cast<guint16>(static_cast<unsigned>(mixed + 0.5) & mask));
+    }
+  }
+}
+
 }  // namespace
 
 BufferRef black_picture(const GstVideoInfo& info) {
@@ -88,10 +105,13 @@ BufferRef beside_black(GstBuffer* from, const GstVideoInfo& from_info, const Gst
 }
 
 bool fade(GstBuffer* picture, GstBuffer* over, const GstVideoInfo& info, double share) {
-  if (GST_VIDEO_INFO_COMP_DEPTH(&info, 0) > 8) return false;  // gst_video_blend() can't
   MappedFrame below(info, picture, GST_MAP_READWRITE), above(info, over, GST_MAP_READ);
-  return below.mapped() && above.mapped() &&
-         gst_video_blend(&below.frame(), &above.frame(), 0, 0, static_cast<gfloat>(share));
+  if (!below.mapped() || !above.mapped()) return false;
+  if (GST_VIDEO_INFO_COMP_DEPTH(&info, 0) <= 8)
+    return gst_video_blend(&below.frame(), &above.frame(), 0, 0, static_cast<gfloat>(share));
+  for (int c = 0; c < static_cast<int>(GST_VIDEO_INFO_N_COMPONENTS(&info)); ++c)
+    fade_words(below.frame(), above.frame(), c, share);  // gst_video_blend() knows 8 bits alone
+  return true;
 }
 
 }  // namespace digfusion

@@ -22,7 +22,7 @@ BufferRef beside_black(GstBuffer* from, const GstVideoInfo& from_info, const Gst
                        bool right);
 
 /// Lays `over` on `picture`, which is writable and of the same caps; `share` of the result is `over`'s. False
-/// when one can't be mapped, and for samples of more than 8 bits.
+/// when one can't be mapped.
 bool fade(GstBuffer* picture, GstBuffer* over, const GstVideoInfo& info, double share);
 
 }  // namespace digfusion

@@ -26,8 +26,8 @@ double number_of(const Result& result, const char* field) {
 
 /// Four seconds of visible pictures; the infrared ones from 1 s to 3 s are missing. With an age of 200 ms,
 /// visible pictures 30 to 69 have no infrared one.
-Result with_a_hole(const std::string& policy) {
-  Stream visible{pictures(100, 25)}, infrared{pictures(100, 25, 0, 100)};
+Result with_a_hole(const std::string& policy, const std::string& format = "GRAY8") {
+  Stream visible{pictures(100, 25), caps_text(format, 32, 32)}, infrared{pictures(100, 25, 0, 100)};
   infrared.pictures.erase(infrared.pictures.begin() + 25, infrared.pictures.begin() + 75);
   return fuse_streams(visible, infrared,
                       "max-failures=0 max-infrared-age=200000000 recovery-frames=0 " + policy);
@@ -105,22 +105,24 @@ TEST(InfraredLoss, PassIsAnErrorAfterMaxFailures) {
 }
 
 TEST(InfraredLoss, TheFusedPictureIsFadedInAfterIt) {
-  for (const bool blank : {false, true}) {
-    const Result result =
-        with_a_hole(std::string("recovery-frames=3 infrared-loss-policy=") + (blank ? "blank" : "pass"));
-    ASSERT_EQ(result.frames.size(), 100u);
-    for (int n = 70; n < 76; ++n) {
-      const double share = std::max(0, 3 - (n - 70)) / 4.0;
-      const int infrared = 100 + std::max(n, 75), stand_in = blank ? 0 : n;
-      EXPECT_NEAR(result.frames[n].infrared, share * stand_in + (1 - share) * infrared, 1.5) << n;
-      EXPECT_NEAR(result.frames[n].visible, blank ? (1 - share) * n : n, 1.5) << n;
+  for (const std::string format : {"GRAY8", "GRAY16_LE", "I420", "P010_10LE", "I420_10LE"})
+    for (const bool blank : {false, true}) {
+      const int black = format.starts_with("GRAY") ? 0 : 16;
+      const Result result = with_a_hole(
+          std::string("recovery-frames=3 infrared-loss-policy=") + (blank ? "blank" : "pass"), format);
+      ASSERT_EQ(result.frames.size(), 100u);
+      for (int n = 70; n < 76; ++n) {
+        const double share = std::max(0, 3 - (n - 70)) / 4.0;
+        const int infrared = 100 + std::max(n, 75), stand_in = blank ? black : n;
+        EXPECT_NEAR(result.frames[n].infrared, share * stand_in + (1 - share) * infrared, 1.5) << format << n;
+        EXPECT_NEAR(result.frames[n].visible, share * stand_in + (1 - share) * n, 1.5) << format << n;
+      }
     }
-  }
 }
 
 TEST(InfraredLoss, FadingKeepsWhatIsEqualInEveryFormat) {
   for (const char* format :
-       {"I420", "NV12", "YUY2", "RGB", "BGRx", "GRAY8", "GRAY16_LE", "P010_10LE"}) {  // the last two at once
+       {"I420", "NV12", "YUY2", "RGB", "BGRx", "GRAY8", "GRAY16_LE", "P010_10LE", "I420_10LE"}) {
     Stream visible{pictures(50, 25), caps_text(format, 64, 48)}, infrared{pictures(50, 25)};
     infrared.pictures.erase(infrared.pictures.begin() + 10, infrared.pictures.begin() + 30);
     const Result result =
