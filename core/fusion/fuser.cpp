@@ -39,6 +39,8 @@ void Fuser::configure(const Parameters& parameters) {
   if (std::string model = model_in_use(next);
       next.method != parameters_.method || next.evidence != parameters_.evidence || model != model_) {
     auto method = make_method(next, choice_.device, choice_.network);
+    // A student of another size sees the same scene: a change of preset while playing is no cut.
+    if (next.evidence == parameters_.evidence) method->inherit(*method_);
     model_ = std::move(model);
     method_ = std::move(method);
   } else {

@@ -2,6 +2,7 @@
 #include "core/fusion/gradient_method.h"
 
 #include <optional>
+#include <utility>
 
 #include "core/fusion/gradient.h"
 #include "core/fusion/gradient_evidence.h"
@@ -40,6 +41,12 @@ class Gradient : public FusionMethod {
   void reset() override {
     maker_->reset();
     fusion_.reset();
+  }
+  void inherit(FusionMethod& before) override {
+    if (auto* other = dynamic_cast<Gradient*>(&before)) {
+      fusion_ = std::move(other->fusion_);
+      before_ = std::move(other->before_);
+    }
   }
   at::Tensor weights() const override {
     const at::Tensor& weights = fusion_.weights();

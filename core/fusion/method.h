@@ -35,6 +35,9 @@ class FusionMethod {
 
   /// Forgets the frames before.
   virtual void reset() {}
+  /// Takes over what `before`, whose place it takes in a running stream, knows of the frames before; nothing
+  /// where that is another method, or saw them otherwise.
+  virtual void inherit(FusionMethod& /*before*/) {}
 
   /// The infrared sources' share of the last picture for each noise level, the most noisy first: [L,1,H,W] on
   /// the sources' grid, 0..1. Costs what it takes when it is asked for, not before. Undefined where a method

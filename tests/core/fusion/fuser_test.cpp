@@ -314,6 +314,26 @@ TEST(Fuser, Bfloat16IsCloseToFloat32) {
   }
 }
 
+TEST(Fuser, AStudentOfAnotherSizeGoesOnWhereTheOtherStopped) {
+  Parameters p;
+  p.precision = Precision::float32;
+  p.noise = Word("0");
+  // Less than what counts as movement or a cut.
+  const at::Tensor before = random_pictures(2, 48, 64, 3) * 0.5,
+                   after = before + 0.04 * random_pictures(2, 48, 64, 4);
+  Fuser fuser(p, [](const std::string&) {});
+  at::Tensor last;
+  for (int n = 0; n < 3; ++n) last = fuser.fuse(before);
+  p.student_size = StudentSize::medium;
+  fuser.configure(p);
+  const auto jump = [&](const at::Tensor& next) { return (next - last).abs().mean().item<double>(); };
+  const double with_past = jump(fuser.fuse(after));
+  fuser.reset();
+  const double without = jump(fuser.fuse(after));
+  EXPECT_GT(with_past, 0);
+  EXPECT_LT(with_past, 0.5 * without);
+}
+
 TEST(Fuser, KeepsAnInfraredTargetAndTheVisibleDetail) {
   // What fusion is for: a hot square on a dark infrared picture, texture in the visible one.
   at::Tensor visible = at::full({1, 1, 64, 64}, -0.2), infrared = at::full({1, 1, 64, 64}, -0.9);
