@@ -2,6 +2,7 @@
 #include "core/denoiser/group_norm.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
 #include <cmath>
@@ -209,6 +210,7 @@ void by_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor&
   call.film = f.defined() ? f.const_data_ptr<float>() : nullptr;
   call.silu = activation == Activation::silu;
   call.factors = factors.mutable_data_ptr<float>();
+  const c10::DeviceGuard guard(x.device());  // the kernels are those of the current device
   current_cuda_kernels().group_norm(call);
 }
 #endif

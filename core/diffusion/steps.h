@@ -28,6 +28,15 @@ double posterior_variance(double alpha_bar, double alpha_bar_next);
 /// (Nichol and Dhariwal, arXiv 2102.09672, equation 15); v as in Prediction. ᾱ_next < 1.
 at::Tensor learned_variance(const at::Tensor& v, double alpha_bar, double alpha_bar_next);
 
+/// A reverse step whose variance isn't learned, as numbers: x_next = x0 x̂0 + xt x_t + noise ε.
+struct StepFactors {
+  double x0, xt, noise;
+};
+/// Of ddpm_step(); `variance` fixed_small or fixed_large.
+StepFactors ddpm_factors(double alpha_bar, double alpha_bar_next, Variance variance);
+/// Of ddim_step().
+StepFactors ddim_factors(double alpha_bar, double alpha_bar_next, double eta);
+
 /// DDPM's ancestral step, equation (1): the mean of q(x_next | x_t, x̂0) plus noise of variance β̃
 /// (fixed_small), β (fixed_large) or learned_variance(v) (learned, the only one that reads `v`). With
 /// ᾱ_next = 1 the result is x̂0.

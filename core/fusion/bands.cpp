@@ -2,10 +2,34 @@
 #include "core/fusion/bands.h"
 
 #include <cmath>
+#include <limits>
 
+#include "core/device/current_kernels.h"
 #include "core/fusion/information_gain.h"
 
 namespace digfusion {
+namespace {
+
+/// combine_bands() in one kernel; undefined where there is none for these.
+at::Tensor combine_by_kernel(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& weights,
+                             Base base) {
+  const std::int64_t pixels = sources[0].numel();
+  for (const at::Tensor& each : {sources, means, weights})
+    if (each.scalar_type() != at::kFloat) return {};
+  if (pixels > std::numeric_limits<int>::max() || !means[0].sizes().equals(sources.sizes())) return {};
+  at::Tensor fused;
+  with_kernels(sources.device(), [&](const Kernels& kernels) {
+    const at::Tensor s = sources.contiguous(), m = means.contiguous(),
+                     w = weights.expand_as(means).contiguous();
+    fused = at::empty_like(s.narrow(0, 0, 1), at::MemoryFormat::Contiguous);
+    kernels.combine({s.const_data_ptr<float>(), m.const_data_ptr<float>(), w.const_data_ptr<float>(),
+                     fused.mutable_data_ptr<float>(), static_cast<int>(s.size(0)),
+                     static_cast<int>(m.size(0)), static_cast<int>(pixels), static_cast<int>(base)});
+  });
+  return fused;
+}
+
+}  // namespace
 
 at::Tensor fuse_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& distances,
                       const Parameters& p, at::Tensor* used) {
@@ -42,6 +66,7 @@ at::Tensor joint_weights(const at::Tensor& distances, double sharpness) {
 
 at::Tensor combine_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& weights,
                          Base base) {
+  if (at::Tensor fused = combine_by_kernel(sources, means, weights, base); fused.defined()) return fused;
   const std::int64_t levels = means.size(0);
   const at::Tensor coarsest = means[0];
   at::Tensor fused;

@@ -21,7 +21,8 @@ namespace digfusion {
 at::Tensor fuse_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& distances,
                       const Parameters& parameters, at::Tensor* weights = nullptr);
 
-/// weights [M,K,1,H,W] with Σ_k = 1; the others as for fuse_bands().
+/// weights [M,K,1,H,W] with Σ_k = 1; the others as for fuse_bands(). One kernel where there are kernels
+/// (core/device/current_kernels.h) and all are float32.
 at::Tensor combine_bands(const at::Tensor& sources, const at::Tensor& means, const at::Tensor& weights,
                          Base base);
 

@@ -2,8 +2,11 @@
 #include "core/fusion/guided.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 
+#include "core/device/current_kernels.h"
 #include "core/diffusion/steps.h"
 #include "core/fusion/em.h"
 
@@ -34,6 +37,33 @@ double guidance_scale(const Parameters& p, double alpha_bar) {
   return variance / (variance + p.sensor_noise * p.sensor_noise);
 }
 
+/// From an evaluation to the next state in one kernel, on pictures of one shape. `noise` may be undefined.
+bool step_by_kernel(at::Tensor& x, const at::Tensor& predicted, const at::Tensor& target,
+                    const at::Tensor& noise, double alpha_bar, double guidance, const StepFactors& of) {
+  const auto numbers = x.numel();
+  if (numbers > std::numeric_limits<int>::max()) return false;
+  for (const at::Tensor& each : {x, predicted, target, noise})
+    if (each.defined() && (each.scalar_type() != at::kFloat || each.numel() != numbers)) return false;
+  return with_kernels(x.device(), [&](const Kernels& kernels) {
+    const at::Tensor from = x.contiguous(), epsilon = predicted.contiguous(), to = target.contiguous(),
+                     z = noise.defined() ? noise.contiguous() : noise;
+    at::Tensor next = at::empty_like(from);
+    GuidedStepCall call{};
+    call.x = from.const_data_ptr<float>(), call.predicted = epsilon.const_data_ptr<float>();
+    call.target = to.const_data_ptr<float>();
+    call.noise = z.defined() ? z.const_data_ptr<float>() : nullptr;
+    call.next = next.mutable_data_ptr<float>();
+    call.numbers = static_cast<int>(numbers);
+    call.root_alpha_bar = static_cast<float>(std::sqrt(alpha_bar));
+    call.root_rest = static_cast<float>(std::sqrt(1 - alpha_bar));
+    call.guidance = static_cast<float>(guidance);
+    call.of_x0 = static_cast<float>(of.x0), call.of_xt = static_cast<float>(of.xt);
+    call.of_noise = static_cast<float>(of.noise);
+    kernels.guided_step(call);
+    x = next;
+  });
+}
+
 }  // namespace
 
 GuidedPlan plan_guided(const NoiseSchedule& schedule, const Parameters& p) {
@@ -59,9 +89,11 @@ GuidedPlan plan_guided(const NoiseSchedule& schedule, const Parameters& p) {
 }
 
 at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const Parameters& p,
-                         const NoiseField& noise, const StepObserver& observe) {
+                         const NoiseField& noise, const StepObserver& observe,
+                         std::vector<at::Tensor>* used) {
   const GuidedPlan plan = plan_guided(evaluator.denoiser().schedule(), p);
   const std::vector<at::Tensor> weights = segment_weights(evaluator, plan, sources, p, noise);
+  if (used) *used = weights;
   const auto field = [&](int step) { return field_for(sources, noise, first_sampling_field + step); };
 
   std::optional<EmCorrection> em;
@@ -82,13 +114,18 @@ at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const 
 
     if (i % p.feature_reuse == 0) deep.reset();
     const Prediction prediction = evaluator.predict(x, {&t, 1}, p.feature_reuse > 1 ? &deep : nullptr);
+    const bool is_ddpm = p.sampler == Sampler::ddpm;
+    const at::Tensor z = last || (!is_ddpm && p.eta == 0) ? at::Tensor() : field(i + 1);
+    if (!em && !observe && !(is_ddpm && p.variance == Variance::learned) &&
+        step_by_kernel(x, prediction.noise, target, z, alpha_bar, guidance_scale(p, alpha_bar),
+                       is_ddpm ? ddpm_factors(alpha_bar, alpha_bar_next, p.variance)
+                               : ddim_factors(alpha_bar, alpha_bar_next, p.eta)))
+      continue;
     const at::Tensor x0 = one_step_estimate(x, prediction.noise, alpha_bar);  // (26)
     const at::Tensor guided = em ? em->correct(x0) : at::lerp(x0, target, guidance_scale(p, alpha_bar));
     if (observe) observe({t, weights[segment], x0, guided});
-    x = p.sampler == Sampler::ddpm ? ddpm_step(x, guided, last ? guided : field(i + 1), alpha_bar,
-                                               alpha_bar_next, p.variance, prediction.variance)
-                                   : ddim_step(x, guided, last || p.eta == 0 ? guided : field(i + 1),
-                                               alpha_bar, alpha_bar_next, p.eta);
+    x = is_ddpm ? ddpm_step(x, guided, z, alpha_bar, alpha_bar_next, p.variance, prediction.variance)
+                : ddim_step(x, guided, z, alpha_bar, alpha_bar_next, p.eta);
   }
   return x;
 }

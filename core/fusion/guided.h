@@ -47,9 +47,13 @@ struct GuidedStep {
 using StepObserver = std::function<void(const GuidedStep&)>;
 
 /// sources [K,C,H,W] on -1..1 → [1,C,H,W] on -1..1. `noise` numbers from 0 are the gain's draws, those from
-/// first_sampling_field on the sampling's. `observe`, if any, is told of each step.
+/// first_sampling_field on the sampling's. `observe`, if any, is told of each step; `weights`, if not null,
+/// is given w_k of each of the plan's segments, [K,1,H,W]. What follows an evaluation is one kernel where
+/// there are kernels (core/device/current_kernels.h), but not with an observer, guidance=em or a learned
+/// variance.
 at::Tensor sample_guided(Evaluator& evaluator, const at::Tensor& sources, const Parameters& parameters,
-                         const NoiseField& noise, const StepObserver& observe = {});
+                         const NoiseField& noise, const StepObserver& observe = {},
+                         std::vector<at::Tensor>* weights = nullptr);
 
 inline constexpr std::int64_t first_sampling_field = 1'000'000;
 

@@ -41,15 +41,12 @@ class Guided : public DenoiserMethod {
 
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     evaluator_.start();
-    // Of the stretches of steps that share their weights, up to 16.
     std::vector<at::Tensor> weights;
-    const int every = ((p.steps - 1) / p.interval / 16 + 1) * p.interval;
-    const auto keep = [&, number = 0](const GuidedStep& step) mutable {
-      if (number++ % every == 0 && (weights.empty() || !weights.back().is_same(step.weights)))
-        weights.push_back(step.weights);
-    };
-    at::Tensor fused = sample_guided(evaluator_, sources, p, noise, keep);
-    weights_ = std::move(weights);
+    at::Tensor fused = sample_guided(evaluator_, sources, p, noise, {}, &weights);
+    // Of the stretches of steps that share their weights, up to 16.
+    const std::size_t every = (weights.size() - 1) / 16 + 1;
+    weights_.clear();
+    for (std::size_t i = 0; i < weights.size(); i += every) weights_.push_back(weights[i]);
     return fused;
   }
   at::Tensor weights() const override {

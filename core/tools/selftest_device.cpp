@@ -16,6 +16,7 @@
 
 #include "core/denoiser/registry.h"
 #include "core/device/backend.h"
+#include "core/device/current_kernels.h"
 #include "core/fusion/bands.h"
 #include "core/fusion/fuser.h"
 #include "core/fusion/gradient_frame.h"
@@ -111,6 +112,24 @@ std::string check_combination(Backend& backend) {
   }
   require(worst < 1e-5, "differs by " + number_text(worst, 8));
   return "largest difference to float64 " + number_text(worst, 8);
+}
+
+// --- within methods
+
+/// A method's pictures with its kernels beside those with LibTorch's operators.
+std::string check_method_kernels(const Parameters& p, bool is_float32) {
+  constexpr int side = 96;
+  const at::Tensor sources = at::avg_pool2d(at::rand({2, 1, side, side}) * 2 - 1, 5, 1, 2);
+  const auto fuse = [&](KernelUse use) {
+    const KernelUseGuard guard(use);
+    return Fuser(p, [](const std::string&) {}).fuse(sources);
+  };
+  const at::Tensor found = fuse(KernelUse::everywhere).to(at::kCPU, at::kDouble),
+                   expected = fuse(KernelUse::nowhere).to(at::kCPU, at::kDouble);
+  const double rms = (found - expected).square().mean().sqrt().item<double>() * 127.5;
+  const std::string detail = "rms " + number_text(rms, 5) + " of 255 to the operators";
+  require(rms < (is_float32 ? 0.01 : 0.5), detail);  // a step's rounding is another step's input
+  return detail;
 }
 
 // --- the kernels of a frame
@@ -384,6 +403,16 @@ void check_device(const Parameters& base, const DeviceChoice& choice, int frames
   check("kernel GroupNorm+FiLM+SiLU", [&] { return check_group_norm(*backend); });
   check("kernel guided step", [&] { return check_step(*backend); });
   check("kernel combination of levels", [&] { return check_combination(*backend); });
+  for (const auto& [name, method, sampler] : {std::tuple{"guided, ddpm", Method::guided, Sampler::ddpm},
+                                              {"guided, ddim", Method::guided, Sampler::ddim},
+                                              {"bandwise", Method::bandwise, Sampler::ddpm}}) {
+    Parameters p = base;
+    p.method = method;
+    p.sampler = sampler;
+    p.steps = std::min(p.steps, 4);
+    check((std::string("kernels within method ") + name).c_str(),
+          [&] { return check_method_kernels(p, choice.network == at::kFloat); });
+  }
   const Parameters simple = frame_parameters(base, EvidenceSource::gradient),
                    student = frame_parameters(base, EvidenceSource::student);
   check("kernels of a frame", [&] { return check_frames(simple, choice.device, all_layouts()); });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/device/current_kernels.h"
 #include "core/fusion/bands.h"
 #include "core/fusion/guided.h"
 #include "tests/core/fusion/fake_denoiser.h"
@@ -235,6 +236,52 @@ TEST(GuidedSampling, DdimWithoutEtaAsksForTheStartAlone) {
   EXPECT_EQ(asked, std::vector<std::int64_t>{first_sampling_field});
 }
 
+TEST(Kernels, SampleAsTheOperatorsDo) {
+  const at::Tensor sources = random_pictures(3, 16, 24, 4);
+  for (const Sampler sampler : {Sampler::ddpm, Sampler::ddim})
+    for (const Variance variance : {Variance::fixed_small, Variance::fixed_large, Variance::learned})
+      for (const double eta : {0., 0.7}) {
+        Parameters p = guided_parameters();
+        p.sampler = sampler;
+        p.variance = variance;
+        p.eta = eta;
+        const at::Tensor expected = sample(sources, p);
+        const KernelUseGuard guard(KernelUse::everywhere);
+        const at::Tensor found = sample(sources, p);
+        // The sums are added up in another order: not the same bits where the kernel is what has run.
+        EXPECT_EQ(at::equal(found, expected), sampler == Sampler::ddpm && variance == Variance::learned);
+        EXPECT_TRUE(at::allclose(found, expected, 0, 2e-5)) << (found - expected).abs().max();
+      }
+}
+
+TEST(Kernels, ShowAnObserverEveryStep) {
+  const KernelUseGuard guard(KernelUse::everywhere);
+  const Parameters p = guided_parameters();
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  int steps = 0;
+  (void)sample_guided(evaluator, random_pictures(2, 16, 16, 1), p, fake_noise,
+                      [&](const GuidedStep& step) { steps += step.x0.defined() && step.guided.defined(); });
+  EXPECT_EQ(steps, p.steps);
+}
+
+TEST(GuidedPlan, GivesTheWeightsOfItsSegments) {
+  const Parameters p = guided_parameters();
+  const FakeDenoiser denoiser;
+  Evaluator evaluator(denoiser);
+  const at::Tensor sources = random_pictures(2, 16, 16, 1);
+  std::vector<at::Tensor> shown, given;
+  (void)sample_guided(
+      evaluator, sources, p, fake_noise,
+      [&](const GuidedStep& step) {
+        if (shown.empty() || !shown.back().is_same(step.weights)) shown.push_back(step.weights);
+      },
+      &given);
+  ASSERT_EQ(given.size(), 3u);
+  ASSERT_EQ(shown.size(), given.size());
+  for (std::size_t i = 0; i < given.size(); ++i) EXPECT_TRUE(at::equal(shown[i], given[i]));
+}
+
 constexpr Base bases[] = {Base::average, Base::mixed, Base::maximum};
 
 TEST(Bands, OfEqualSourcesTelescopeToTheSource) {
@@ -244,6 +291,23 @@ TEST(Bands, OfEqualSourcesTelescopeToTheSource) {
   const at::Tensor weights = at::softmax(random_tensor({4, 3, 1, 16, 20}, 3), 1);
   for (const Base base : bases)
     EXPECT_TRUE(at::allclose(combine_bands(sources, means, weights, base), one, 0, 3e-6));
+}
+
+TEST(Kernels, CombineAsTheOperatorsDo) {
+  for (const std::int64_t channels : {1, 3}) {
+    const at::Tensor sources = random_tensor({2, channels, 16, 20}, 1),
+                     // As a student gives them: levels and sources the other way round in memory.
+        means = random_tensor({2, 3, channels, 16, 20}, 2).transpose(0, 1),
+                     weights = at::softmax(random_tensor({3, 2, 1, 16, 20}, 3), 1);
+    for (const Base base : bases)
+      for (const at::Tensor& each : {weights, at::full({1, 1, 1, 1, 1}, 0.5).expand({3, 2, 1, 16, 20})}) {
+        const at::Tensor expected = combine_bands(sources, means, each, base);
+        const KernelUseGuard guard(KernelUse::everywhere);
+        const at::Tensor found = combine_bands(sources, means, each, base);
+        EXPECT_EQ(found.sizes(), expected.sizes());
+        EXPECT_TRUE(at::allclose(found, expected, 0, 1e-5));
+      }
+  }
 }
 
 TEST(Bands, OneHotWeightsGiveASourcesDetailOnTheBase) {
