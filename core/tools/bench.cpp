@@ -2,7 +2,11 @@
 //
 // `digfusion bench`: where a frame's time goes.
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 
 #include "core/tools/bench_device.h"
 #include "core/tools/bench_measure.h"
@@ -12,6 +16,7 @@
 #include "core/tools/console.h"
 #include "core/tools/output_file.h"
 #include "core/tools/parameter_options.h"
+#include "core/tools/random_model.h"
 #include "core/tools/size_text.h"
 
 namespace digfusion {
@@ -23,7 +28,7 @@ struct Options {
   int frames = 100;
   double seconds = 10;
   bool no_element = false, peers = false, kernels = false;
-  std::string markdown;
+  std::string markdown, random_model;
   tools::ParameterOptions fusion;
 };
 
@@ -35,13 +40,49 @@ tools::SizeText parse_size(const std::string& text) {
                              "\" is not allowed; give WIDTHxHEIGHT from 16x16 to 4096x4096");
 }
 
+/// A network with random weights as a file, as long as it is measured.
+class RandomModel {
+ public:
+  explicit RandomModel(const std::string& name) {
+    std::string folder = (std::filesystem::temp_directory_path() / "digfusion-bench-XXXXXX").string();
+    if (!mkdtemp(folder.data()))
+      throw std::runtime_error("no folder for the random network can be made at " + folder +
+                               "; set TMPDIR to one that has room");
+    folder_ = folder;
+    try {
+      std::fprintf(stderr, "writing %s with random weights to %s\n", name.c_str(), path().c_str());
+      // Half the room of float32, and the GPU's own precision.
+      tools::write_random_model(name, path(), 1, at::kBFloat16);
+    } catch (...) {
+      remove();
+      throw;
+    }
+  }
+  ~RandomModel() { remove(); }
+  RandomModel(const RandomModel&) = delete;
+  RandomModel& operator=(const RandomModel&) = delete;
+  std::string path() const { return (folder_ / "random.safetensors").string(); }
+
+ private:
+  void remove() {
+    std::error_code error;
+    std::filesystem::remove_all(folder_, error);
+  }
+  std::filesystem::path folder_;
+};
+
 void bench(const Options& options) {
-  const Parameters base = options.fusion.parameters();
+  Parameters base = options.fusion.parameters();
+  std::optional<RandomModel> random;
   std::vector<tools::SizeText> sizes;
   for (const std::string& text : options.sizes) sizes.push_back(parse_size(text));
+  if (!options.markdown.empty()) tools::check_output(options.markdown);
+  if (!options.random_model.empty()) {
+    random.emplace(options.random_model);
+    base.model = Path(random->path());
+  }
   std::vector<Parameters> runs;
   for (const std::string& text : options.runs) runs.push_back(tools::parse_settings(base, text));
-  if (!options.markdown.empty()) tools::check_output(options.markdown);
 
   if (options.kernels) {
     tools::print(tools::device_tables(base, sizes, options.frames, options.seconds));
@@ -118,6 +159,12 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   command->add_option("--seconds", options->seconds, "Seconds of each measurement at most, but three frames")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
+  command
+      ->add_option("--random-model", options->random_model,
+                   "Measure denoisers with a network of random weights, which is made for the time of the "
+                   "measurement: adm-256 has the shape of 256x256_diffusion_uncond.pt, adm-tiny is a small "
+                   "one of its kind")
+      ->check(CLI::IsMember(tools::random_models()));
   command->add_flag("--no-element", options->no_element, "Leave the element in its pipeline out");
   command->add_flag(
       "--kernels", options->kernels,

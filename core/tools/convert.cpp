@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // `digfusion convert`: a checkpoint of any format as safetensors that opens alone.
-#include <ATen/CPUGeneratorImpl.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,6 +13,7 @@
 #include "core/tools/commands.h"
 #include "core/tools/output_file.h"
 #include "core/tools/precisions.h"
+#include "core/tools/random_model.h"
 
 namespace digfusion {
 namespace {
@@ -34,18 +33,6 @@ void convert(const std::string& input, const std::string& output, const std::str
   write_safetensors(output, to_write(checkpoint.tensors, precision), checkpoint.metadata);
 }
 
-void write_random(const std::string& output, std::uint64_t seed, at::ScalarType precision) {
-  const AdmConfig config = adm_256_config();
-  const at::Generator generator = at::detail::createCPUGenerator(seed);
-  const WeightShapes shapes = adm_shapes(config);
-  std::vector<TensorToWrite> tensors;
-  for (const auto& [name, shape] : shapes)
-    tensors.push_back({name, precision, shape, [&name = name, &shape = shape, &generator] {
-                         return random_adm_weight(name, shape, generator);
-                       }});
-  write_safetensors(output, tensors, adm_metadata(config));
-}
-
 void run(const Options& o) {
   const std::optional<at::ScalarType> precision =
       o.precision.empty() ? std::nullopt : std::optional(tools::precisions.at(o.precision));
@@ -55,7 +42,7 @@ void run(const Options& o) {
                                       : "give two files: the one to read and the one to write");
   const std::string& output = o.files.back();
   tools::check_output(output);
-  if (random) return write_random(output, o.seed, precision.value_or(at::kFloat));
+  if (random) return tools::write_random_model(o.random, output, o.seed, precision.value_or(at::kFloat));
   std::error_code error;
   if (std::filesystem::equivalent(o.files[0], output, error))
     throw CLI::ValidationError("the file to write is the one to read: " + output);
@@ -84,8 +71,8 @@ void add_convert_command(CLI::App& app, int& exit_code) {
   command
       ->add_option("--random", options->random,
                    "Write a network with random weights instead, for measuring: adm-256 has the shape of "
-                   "256x256_diffusion_uncond.pt")
-      ->check(CLI::IsMember({"adm-256"}));
+                   "256x256_diffusion_uncond.pt, adm-tiny is a small one of its kind")
+      ->check(CLI::IsMember(tools::random_models()));
   command->add_option("--seed", options->seed, "Seed of the random weights")->capture_default_str();
   command->callback([options, &exit_code] {
     run(*options);

@@ -17,8 +17,9 @@ TEST_F(Bench, MeasuresTheKernelsAloneBesideTheDevicesCeilings) {
       digfusion({"bench", "--kernels", "--device", "cpu", "--size", "64x48", "--frames", "4", "--seconds",
                  "0.02", "--threads", "1", "--precision", "float32"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  for (const char* part : {"Ceilings of cpu", "TFLOP/s", "within a graph", "network floor ms", "GPU MiB",
-                           "64x48", "upload", "noise", "network", "solve", "download", "streams"})
+  for (const char* part :
+       {"Ceilings of cpu", "TFLOP/s", "within a graph", "network floor ms", "GPU MiB", "64x48", "upload",
+        "noise", "network", "solve", "download", "streams"})
     expect_part(result.out, part);
 }
 
@@ -63,6 +64,24 @@ TEST_F(Bench, PrintsStagesNetworkAndElementAndWritesThePage) {
         "- models: denoiser.safetensors, gradient-student.safetensors\n", "- LibTorch: 2.", "- date: 20"})
     expect_part(page, part);
   EXPECT_TRUE(std::regex_search(page, row));
+}
+
+TEST_F(Bench, MakesANetworkOfRandomWeights) {
+  const ProcessResult result =
+      digfusion({"bench", "--size", "32x32", "--frames", "3", "--seconds", "0.02", "--threads", "1",
+                 "--no-element", "--random-model", "adm-tiny", "--run", "preset=paper steps=2 draws=1"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  // The channels of its scales, not the embedded denoiser's.
+  for (const char* channels : {"64", "128"})
+    EXPECT_TRUE(std::regex_search(
+        result.out, std::regex(std::string(R"(\| preset=paper steps=2 draws=1 +\| +32x32 +\| +)") + channels +
+                               R"( +\|)")))
+        << result.out;
+  const std::size_t at = result.err.find(" to /");
+  ASSERT_NE(at, std::string::npos) << result.err;
+  const std::string path = result.err.substr(at + 4, result.err.find('\n', at) - at - 4);
+  EXPECT_FALSE(fs::exists(fs::path(path).parent_path())) << path;
+  expect_failure(digfusion({"bench", "--random-model", "adm-1"}), 2, {"adm-1", "adm-256"});
 }
 
 TEST_F(Bench, DoesWithoutTheElement) {
