@@ -89,38 +89,69 @@ double planes_ms(int width, int height, const Ceilings& c) {
   return 4 * double(width) * double(height) / (c.giga_bytes * 1e6);
 }
 
-/// A stream of the generated scene in device memory.
-class Stream {
+/// The generated scene in device memory.
+class Pictures {
  public:
-  Stream(const Parameters& p, const DeviceChoice& choice, int width, int height)
-      : parameters_(p),
-        frame(make_backend(choice.device), p.evidence == EvidenceSource::student
-                                               ? gradient_student_of(p, choice.device, choice.network)
-                                               : nullptr),
-        output_(picture_layout("NV12"), width, height, 0, choice.device) {
-    std::vector<BenchFrame> frames = bench_frames(width, height, 4);
+  Pictures(at::Device device, SizeText size)
+      : output_(picture_layout("NV12"), size.width, size.height, 0, device) {
+    std::vector<BenchFrame> frames = bench_frames(size.width, size.height, 4);
     for (std::size_t n = 0; n < frames.size(); ++n) {
       frames[n].visible.resize(frames[n].infrared.size());
-      visible_.emplace_back(picture_layout("NV12"), width, height, 0, choice.device)
+      visible_.emplace_back(picture_layout("NV12"), size.width, size.height, 0, device)
           .fill(frames[n].visible, n);
-      infrared_.emplace_back(picture_layout("GRAY8"), width, height, 0, choice.device)
+      infrared_.emplace_back(picture_layout("GRAY8"), size.width, size.height, 0, device)
           .fill(frames[n].infrared, n);
     }
   }
-  void fuse(int n) {
+  std::array<Image, 2> sources(int n) const {
     const std::size_t i = std::size_t(n) % visible_.size();
-    frame.fuse(std::array{visible_[i].image(), infrared_[i].image()}, {}, {}, output_.image(), parameters_);
+    return {visible_[i].image(), infrared_[i].image()};
   }
+  const Image& output() const { return output_.image(); }
 
  private:
-  Parameters parameters_;
   std::vector<DevicePicture> visible_, infrared_;
+  DevicePicture output_;
+};
 
+/// A stream by the kernels.
+class Stream {
  public:
+  Stream(const Parameters& p, const DeviceChoice& choice, SizeText size)
+      : frame(make_backend(choice.device), p.evidence == EvidenceSource::student
+                                               ? gradient_student_of(p, choice.device, choice.network)
+                                               : nullptr),
+        parameters_(p),
+        pictures_(choice.device, size) {}
+  void fuse(int n) { frame.fuse(pictures_.sources(n), {}, {}, pictures_.output(), parameters_); }
+
   GradientFrame frame;
 
  private:
-  DevicePicture output_;
+  Parameters parameters_;
+  Pictures pictures_;
+};
+
+/// A stream by the library's own door, which evaluates it together with others where batch-streams says so.
+class LibraryStream {
+ public:
+  LibraryStream(const Parameters& p, at::Device device, SizeText size) : pictures_(device, size) {
+    Status status;
+    fuser_.reset(digfusion_create(abi_version, sizeof(Parameters), &status));
+    if (fuser_) status = fuser_->load(p, nullptr, nullptr);
+    require(status);
+  }
+  void fuse(int n) {
+    const std::array sources = pictures_.sources(n);
+    require(fuser_->fuse(sources.data(), sources.size(), pictures_.output()));
+  }
+
+ private:
+  static void require(const Status& status) {
+    if (!status.ok()) throw std::runtime_error(status.message);
+  }
+  Pictures pictures_;
+  std::unique_ptr<StreamFuser> fuser_;
 };
 
 struct FrameTime {
@@ -163,11 +194,12 @@ std::string parts_of(Stream& stream) {
 }
 
 /// Frames a second of several streams together, a thread each, over the time in which all of them run.
-double rate_of_streams(const Parameters& p, const DeviceChoice& choice, int count, SizeText size, int frames,
+template <class AnyStream>
+double rate_of_streams(int count, const std::function<std::unique_ptr<AnyStream>()>& make, int frames,
                        double seconds) {
-  std::vector<std::unique_ptr<Stream>> streams;
+  std::vector<std::unique_ptr<AnyStream>> streams;
   for (int i = 0; i < count; ++i) {
-    streams.push_back(std::make_unique<Stream>(p, choice, size.width, size.height));
+    streams.push_back(make());
     for (int n = 0; n < 4; ++n) streams.back()->fuse(n);
   }
   std::atomic<bool> stop = false;
@@ -232,7 +264,7 @@ std::string device_tables(const Parameters& base, const std::vector<SizeText>& s
                                  "of floor", "graphs", "GPU MiB"}};
   std::string parts;
   for (const SizeText& size : sizes) {
-    Stream stream(base, choice, size.width, size.height);
+    Stream stream(base, choice, size);
     const FrameTime time = time_frames(stream, frames, seconds);
     Floor floor;
     if (base.evidence == EvidenceSource::student) {
@@ -258,12 +290,23 @@ std::string device_tables(const Parameters& base, const std::vector<SizeText>& s
   std::vector<TableRow> many = {{"streams", "size", "frames/s of all", "of one stream's"}};
   for (const SizeText& size : sizes) {
     double alone = 0;
-    for (const int count : {1, 4, 16}) {
-      const double rate = rate_of_streams(base, choice, count, size, frames, seconds);
-      if (count == 1) alone = rate;
-      many.push_back({std::to_string(count), std::to_string(size.width) + "x" + std::to_string(size.height),
+    const auto add = [&](const std::string& name, double rate) {
+      if (alone == 0) alone = rate;
+      many.push_back({name, std::to_string(size.width) + "x" + std::to_string(size.height),
                       number_text(rate, 1), number_text(rate / alone, 2)});
-    }
+    };
+    for (const int count : {1, 4, 16})
+      add(std::to_string(count),
+          rate_of_streams<Stream>(
+              count, [&] { return std::make_unique<Stream>(base, choice, size); }, frames, seconds));
+    if (base.evidence != EvidenceSource::student) continue;
+    constexpr int together = 16;
+    Parameters batched = base;
+    batched.batch_streams = together;
+    add("16, batch-streams=16",
+        rate_of_streams<LibraryStream>(
+            together, [&] { return std::make_unique<LibraryStream>(batched, choice.device, size); }, frames,
+            seconds));
   }
   return text + markdown_table(many);
 }

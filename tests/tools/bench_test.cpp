@@ -19,7 +19,7 @@ TEST_F(Bench, MeasuresTheKernelsAloneBesideTheDevicesCeilings) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   for (const char* part :
        {"Ceilings of cpu", "TFLOP/s", "within a graph", "network floor ms", "GPU MiB", "64x48", "upload",
-        "noise", "network", "solve", "download", "streams"})
+        "noise", "network", "solve", "download", "streams", "| 16, batch-streams=16 "})
     expect_part(result.out, part);
 }
 
