@@ -4,7 +4,8 @@
 // appsrc → digfusion → fakesink on preloaded frames, and the processor time that they took, as JSON. RATE is
 // that of the frames when the sink waits for each one's time, or 0 for as fast as it goes. With memory=cuda
 // among the properties the visible frames and the fused ones are in CUDA memory, of the context that the
-// element computes in. `digfusion bench`, which knows no GStreamer, runs it.
+// element computes in. `digfusion bench` and `selftest`, which know no GStreamer, run it. Exit code 77:
+// something that it needs isn't there.
 #include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
@@ -38,6 +39,11 @@ struct Stream {
     for (GstBuffer* buffer : buffers)
       if (buffer) gst_buffer_unref(buffer);
   }
+};
+
+/// GStreamer has less than is asked for here.
+struct Missing : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 struct Bench {
@@ -129,7 +135,7 @@ PipelinePtr stopped_at_the_end(GstElement* pipeline) {
 
 GstElement* make(const char* factory) {
   GstElement* element = gst_element_factory_make(factory, nullptr);
-  if (!element) throw std::runtime_error(std::string("GStreamer has no element ") + factory);
+  if (!element) throw Missing(std::string("GStreamer has no element ") + factory);
   return element;
 }
 
@@ -161,7 +167,7 @@ void upload(GstElement* source, Stream& stream, GstElement* fusion) {
   if (gst_pad_query(pad, query)) gst_query_parse_context(query, &context);
   gst_object_unref(pad);
   const std::unique_ptr<GstQuery, void (*)(GstQuery*)> owner(query, [](GstQuery* q) { gst_query_unref(q); });
-  if (!context) throw std::runtime_error("digfusion has no CUDA memory here; GST_DEBUG=digfusion:4 says why");
+  if (!context) throw Missing("digfusion has no CUDA memory here; GST_DEBUG=digfusion:4 says why");
 
   GError* error = nullptr;
   const PipelinePtr pipeline =
@@ -170,7 +176,9 @@ void upload(GstElement* source, Stream& stream, GstElement* fusion) {
                                           &error));
   if (error) {
     const std::string message = error->message;
+    const bool is_missing = g_error_matches(error, GST_PARSE_ERROR, GST_PARSE_ERROR_NO_SUCH_ELEMENT);
     g_error_free(error);
+    if (is_missing) throw Missing(message);
     throw std::runtime_error(message);
   }
   gst_element_set_context(pipeline.get(), context);
@@ -279,6 +287,9 @@ int main(int argc, char** argv) {
     std::printf("{\"frames\": %llu, \"frames_per_second\": %s, \"busy_cores\": %s}\n",
                 static_cast<unsigned long long>(frames), fps, busy);
     return 0;
+  } catch (const Missing& missing) {
+    std::fprintf(stderr, "%s\n", missing.what());
+    return 77;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

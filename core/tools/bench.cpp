@@ -121,7 +121,7 @@ void bench(const Options& options) {
         }
       } else {
         std::fprintf(stderr, "digfusion: the element isn't measured: %s\n",
-                     std::get<std::string>(element).c_str());
+                     std::get<tools::ElementProblem>(element).what.c_str());
         element_wanted = false;
       }
     }

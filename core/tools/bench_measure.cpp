@@ -167,10 +167,11 @@ double measure_plane_copy(const Parameters& parameters, int width, int height, d
   return median_ms(seconds, [&] { return to.copy_(from); }) / planes;
 }
 
-std::variant<ElementTimes, std::string> measure_element(const Parameters& parameters, int width, int height,
-                                                        BenchLength length, int rate) {
+std::variant<ElementTimes, ElementProblem> measure_element(const Parameters& parameters, int width,
+                                                           int height, BenchLength length, int rate,
+                                                           bool in_cuda_memory) {
   const fs::path program = element_program();
-  if (program.empty()) return std::string("the program digfusion-bench-element isn't there");
+  if (program.empty()) return ElementProblem{true, "the program digfusion-bench-element isn't there"};
   std::vector<std::string> command = {program.string(),
                                       std::to_string(width),
                                       std::to_string(height),
@@ -181,15 +182,18 @@ std::variant<ElementTimes, std::string> measure_element(const Parameters& parame
   for (const ParameterSpec& spec : parameter_table())
     if (std::string_view(spec.name) != "preset" && spec.get(parameters) != spec.default_value())
       command.push_back(spec.name + std::string("=") + to_text(spec, spec.get(parameters)));
+  if (in_cuda_memory) command.push_back("memory=cuda");
   try {
     const ProcessResult result = run_process(command);
+    // 77 is its own; 127 is the loader's, for a library that isn't there.
     if (result.exit_code != 0)
-      return "digfusion-bench-element failed: " +
-             (result.err.empty() ? std::to_string(result.exit_code) : result.err);
+      return ElementProblem{result.exit_code == 77 || result.exit_code == 127,
+                            "digfusion-bench-element failed: " +
+                                (result.err.empty() ? std::to_string(result.exit_code) : result.err)};
     const auto json = nlohmann::json::parse(result.out);
     return ElementTimes{json.at("frames"), json.at("frames_per_second"), json.at("busy_cores")};
   } catch (const std::exception& error) {
-    return std::string("digfusion-bench-element: ") + error.what();
+    return ElementProblem{false, std::string("digfusion-bench-element: ") + error.what()};
   }
 }
 

@@ -62,9 +62,16 @@ struct ElementTimes {
   double busy_cores = 0;         ///< processor time over time
 };
 
-/// Runs the program `digfusion-bench-element` beside this one. Gives the reason instead where it isn't there
-/// or fails. The sink takes `rate` frames a second, or with 0 all that come.
-std::variant<ElementTimes, std::string> measure_element(const Parameters& parameters, int width, int height,
-                                                        BenchLength length, int rate = 0);
+/// Why there are no times.
+struct ElementProblem {
+  bool is_missing;  ///< the program, GStreamer or something of GStreamer that it needs isn't there
+  std::string what;
+};
+
+/// Runs the program `digfusion-bench-element` beside this one. The sink takes `rate` frames a second, or with
+/// 0 all that come. `in_cuda_memory`: the visible frames and the fused ones are.
+std::variant<ElementTimes, ElementProblem> measure_element(const Parameters& parameters, int width,
+                                                           int height, BenchLength length, int rate = 0,
+                                                           bool in_cuda_memory = false);
 
 }  // namespace digfusion::tools

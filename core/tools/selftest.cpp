@@ -23,6 +23,7 @@
 #include "core/device/device.h"
 #include "core/fusion/method.h"
 #include "core/tools/bench_frames.h"
+#include "core/tools/bench_measure.h"
 #include "core/tools/commands.h"
 #include "core/tools/console.h"
 #include "core/tools/luma_fuser.h"
@@ -252,6 +253,24 @@ std::string check_errors(const Parameters& parameters) {
   throw Failed("a missing model wasn't noticed");
 }
 
+// --- the element
+
+/// In a pipeline of its own process, on a GPU from CUDA memory to CUDA memory.
+std::string check_pipeline(const Parameters& base, bool in_cuda_memory) {
+  constexpr int frames = 20;
+  const auto result = tools::measure_element(base, 160, 128, {frames, 60}, 0, in_cuda_memory);
+  if (const auto* problem = std::get_if<tools::ElementProblem>(&result)) {
+    require(problem->is_missing, problem->what);
+    return "skipped: " + problem->what.substr(0, problem->what.find('\n'));
+  }
+  const tools::ElementTimes& times = std::get<tools::ElementTimes>(result);
+  const std::string detail = std::to_string(times.frames) + " of " + std::to_string(frames) +
+                             " frames fused, visible and fused ones in " +
+                             (in_cuda_memory ? "CUDA memory" : "system memory");
+  require(times.frames == frames, detail);
+  return detail;
+}
+
 class Report {
  public:
   void check(const std::string& name, const std::function<std::string()>& run) {
@@ -310,6 +329,8 @@ int selftest(const Options& options) {
   report.check("errors", [&] { return check_errors(base); });
   tools::check_device(base, choice, options.frames,
                       [&](const std::string& name, const auto& check) { report.check(name, check); });
+  report.check(choice.device.is_cuda() ? "CUDA pipeline" : "pipeline",
+               [&] { return check_pipeline(base, choice.device.is_cuda()); });
   return report.finish();
 }
 

@@ -12,10 +12,12 @@ TEST_F(Selftest, PassesOnThisMachine) {
   const ProcessResult result =
       digfusion({"selftest", "--device", "cpu", "--precision", "float32", "--frames", "20"});
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
-  for (const char* part : {"cpu, networks in float32", "ok    network denoiser: ", "ok    preset realtime: ",
-                           "ok    preset paper: ", "ok    method bandwise: ", "ok    repetition: ",
-                           "ok    memory: 20 frames", "ok    kernels of a frame: ", "ok    graphs: ",
-                           "ok    steady state: 20 frames: 0 device allocations, 20 waits", "checks passed"})
+  for (const char* part :
+       {"cpu, networks in float32", "ok    network denoiser: ", "ok    preset realtime: ",
+        "ok    preset paper: ", "ok    method bandwise: ", "ok    repetition: ", "ok    memory: 20 frames",
+        "ok    kernels of a frame: ", "ok    kernels within method guided, ddim: ", "ok    graphs: ",
+        "ok    pipeline: 20 of 20 frames", "ok    steady state: 20 frames: 0 device allocations, 20 waits",
+        "checks passed"})
     expect_part(result.out, part);
   EXPECT_EQ(result.out.find("FAIL"), std::string::npos) << result.out;
 }
