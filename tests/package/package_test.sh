@@ -138,10 +138,10 @@ succeeds 'what it recommends exists' inside "$clean" sh -c '
   recommended=$(dpkg-deb --field /opt/digfusion.deb Recommends | tr -d ,) && [ "$recommended" ] && apt-get -s install $recommended'
 
 # Paths, kinds, modes and owners of all files, but for what package managers and the dynamic linker keep of their own
-# doings, and what is written while running.
+# doings, and what is written while running (gst-inspect-1.0 makes the folder for the user's own presets).
 snapshot() {
   find "$clean" -mindepth 1 \( -path "$clean/var/log" -o -path "$clean/var/cache" -o -path "$clean/var/lib/apt" \
-    -o -path "$clean/tmp" -o -path "$clean/root/.cache" \) -prune -o \
+    -o -path "$clean/tmp" -o -path "$clean/root/.cache" -o -path "$clean/root/.local" \) -prune -o \
     ! -path "$clean/var/lib/dpkg/*-old" -printf '%P %y %m %u:%g %l\n' | sort
 }
 snapshot >"$scratch/before"
