@@ -155,9 +155,10 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
 
 gboolean start(GstAggregator* element) {
   State& state = state_of(element);
-  state.stream.start();
-  // Loading takes all parameters: what was set until now is no change to be told again.
+  // Loading takes all parameters: what was set until now is no change to be told again. What is set from here
+  // on is, even where loading gets it, too.
   (void)state.settings.take_changes();
+  state.stream.start();
   const Status status = state.session.start(state.settings.parameters(), &log_to_element, element);
   if (!status.ok()) post_error(GST_ELEMENT(element), "The fusion core could not be started", status);
   return status.ok();

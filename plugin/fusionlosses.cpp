@@ -2,6 +2,7 @@
 //
 // FusionStream while a stream is lost or infrared is frozen, and on the way back.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "plugin/allocation.h"
@@ -145,7 +146,9 @@ BufferRef FusionStream::stamped(GstBuffer* picture, const Slot& slot) const {
   GST_BUFFER_PTS(copy.get()) = pts;
   GST_BUFFER_DTS(copy.get()) = GST_CLOCK_TIME_NONE;
   GST_BUFFER_DURATION(copy.get()) =
-      slot.interval > 0 ? static_cast<GstClockTime>(slot.interval) : GST_CLOCK_TIME_NONE;
+      slot.interval > 0
+          ? static_cast<GstClockTime>(static_cast<double>(slot.interval) * std::abs(segment.rate))
+          : GST_CLOCK_TIME_NONE;
   GST_BUFFER_FLAG_UNSET(copy.get(), GST_BUFFER_FLAG_DISCONT);
   return copy;
 }

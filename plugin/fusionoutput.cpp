@@ -100,7 +100,8 @@ Status FusionStream::configure_changes() {
   Parameters next = wanted_;
   if (pace.climbs) (void)set(next, *find_parameter("preset"), std::int64_t{static_cast<int>(preset)});
   const Status status = session_.configure(next);
-  if (!status.ok() && preset != wanted_.preset) {
+  // A preset that only the ladder asks for; what else is refused isn't its fault.
+  if (!status.ok() && !unconfigured_ && preset != preset_in_use_ && preset != wanted_.preset) {
     GST_WARNING_OBJECT(element_, "preset %s can't be had: %s", nick_of(preset), status.message);
     ladder_.refuse();
     tell_preset();

@@ -30,6 +30,12 @@ void FusionStream::change_lead() {
   update_latency();
 }
 
+void FusionStream::skip_to_other_lead() {
+  skip_before_ = sent_until_;
+  visible_.shift = infrared_.shift = 0;  // each was shifted to the other's clock
+  reference_.restart();
+}
+
 Limits FusionStream::limits(const Input& other) const {
   const auto time = [](std::uint64_t value) {
     return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX));
@@ -121,12 +127,12 @@ GstFlowReturn FusionStream::infrared_leads(bool timeout) {
     if (ended && now_.eos_policy == EosPolicy::first) return GST_FLOW_EOS;
     if (!timeout && !ended) return GST_AGGREGATOR_FLOW_NEED_DATA;
     // What is sent while infrared is lost, or after its end, is what visible pictures in the lead would get.
-    if (!std::exchange(fell_back_, true)) skip_before_ = sent_until_;
+    if (!std::exchange(fell_back_, true)) skip_to_other_lead();
     return visible_leads(timeout);
   }
   if (!visible_.caps) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  if (std::exchange(fell_back_, false)) skip_to_other_lead();
   const Slot slot = slot_of(infrared_, next.get());
-  if (std::exchange(fell_back_, false)) skip_before_ = sent_until_;
   if (is_gap(next.get()) || slot.time < skip_before_) {
     pop(infrared_.pad);
     return GST_AGGREGATOR_FLOW_NEED_DATA;

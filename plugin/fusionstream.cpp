@@ -333,6 +333,10 @@ GstFlowReturn FusionStream::visible_ended() {
 
 GstFlowReturn FusionStream::send_gap() {
   const BufferRef gap = pop(visible_.pad);
+  if (gap) {
+    const Slot slot = slot_of(visible_, gap.get());
+    sent_until_ = visible_.end = slot.time + slot.interval;
+  }
   // Before the first picture there is neither a segment nor caps downstream that the gap could lie in.
   if (gap && sent_)
     gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_),

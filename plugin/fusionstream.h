@@ -119,6 +119,8 @@ class FusionStream {
   static void forget_queue(Input& input);
   /// The stream that leads is another one than before.
   void change_lead();
+  /// While infrared leads: visible pictures take its place, or give it back.
+  void skip_to_other_lead();
   /// One step with either stream in the lead.
   GstFlowReturn visible_leads(bool timeout);
   GstFlowReturn infrared_leads(bool timeout);

@@ -26,7 +26,8 @@ GstFlowReturn FusionStream::shape_output(GstCaps*& caps) {
     return GST_FLOW_NOT_NEGOTIATED;
   }
   // The visible stream's own caps were negotiated with downstream; others weren't.
-  if (across > 1 || across != std::exchange(negotiated_across_, across)) {
+  const int before = std::exchange(negotiated_across_, across);
+  if (across > 1 || across != before) {
     const CapsRef either = gpu_.usable() ? in_either_memory(caps) : CapsRef(gst_caps_ref(caps));
     const CapsRef taken(gst_pad_peer_query_caps(GST_AGGREGATOR_SRC_PAD(element_), either.get()));
     if (!gst_caps_can_intersect(taken.get(), either.get())) {

@@ -101,10 +101,11 @@ bool Ladder::late(std::int64_t interval, std::int64_t now) {
 }
 
 void Ladder::refuse() {
-  if (!climbed_ && rung_ > wanted_)
-    floor_ = --rung_;
-  else if (climbed_)
+  if (climbed_ && rung_ < floor_)
     wanted_ = ++rung_;
+  else if (!climbed_ && rung_ > wanted_)
+    floor_ = --rung_;
+  climbed_ = false;
   recent_ = {};
   light_since_ = -1;
   left_ = 0;

@@ -35,7 +35,7 @@ Failure failure_of(const std::exception& error) {
   const std::string_view what = torch ? torch->what_without_backtrace() : error.what();
   const auto has = [&](std::string_view part) { return what.find(part) != std::string_view::npos; };
   // LibTorch's CPU allocator reports through the general error, as do CUDA and cuBLAS where they allocate.
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) || has("not enough memory") ||
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) || has("DefaultCPUAllocator") ||
       has("CUDA error: out of memory") || has("CUBLAS_STATUS_ALLOC_FAILED"))
     return {ErrorCode::out_of_memory, std::string(what)};
   if (has(mark)) return {ErrorCode::device, cuda_message(what)};

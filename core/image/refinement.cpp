@@ -154,7 +154,9 @@ void Refiner::look(const Placed& placed, const at::Tensor& visible) {
   }
   const double distance = largest_corner_distance(found, cv::Matx33d::eye(), size);
   moved_ = distance > limit_ + (moved_ ? 0 : past_limit);
-  if (!moved_ && distance <= limit_ + past_limit)
+  if (moved_)
+    approach(cv::Matx33d::eye());  // what was right before the camera moved isn't any more
+  else if (distance <= limit_ + past_limit)
     approach(between(cv::Matx33d::eye(), found, std::min(1., limit_ / std::max(distance, 1e-9))));
   else
     is_moving_ = false;

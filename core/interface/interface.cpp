@@ -152,6 +152,7 @@ class TensorStreamFuser : public StreamFuser {
         pictures.push_back(is_rgb ? read_rgb(sources[0]) : read_luma(sources[0]));
         thermal.resize(count - 1);
         unrefined.resize(count);
+        follow_geometry(sources, count);
         const ThermalSettings settings(parameters);
         for (std::size_t i = 1; i < count; ++i) {
           check_image(sources[i], "infrared");
@@ -229,6 +230,15 @@ class TensorStreamFuser : public StreamFuser {
  private:
   void require_loaded() const {
     if (!fuser_) throw Error(ErrorCode::internal, "load() has not succeeded");
+  }
+
+  /// What registration-refine has found holds for pictures of these sizes and aspects alone.
+  void follow_geometry(const Image* sources, std::size_t count) {
+    std::vector<double> geometry;
+    for (std::size_t i = 0; i < count; ++i)
+      geometry.insert(geometry.end(),
+                      {double(sources[i].width), double(sources[i].height), sources[i].pixel_aspect});
+    if (geometry != std::exchange(geometry_, geometry)) refiners_.restart();
   }
 
   /// The frame's way where a GPU does all of it.
@@ -333,6 +343,7 @@ class TensorStreamFuser : public StreamFuser {
   bool was_on_device_ = false;  // the last frame
   Registrar registrar_{""};
   Refiners refiners_;
+  std::vector<double> geometry_;         // width, height and pixel aspect of all sources, that refiners_ know
   std::vector<ThermalSource> thermal_;   // of all sources but the first
   FrameReport report_;                   // what report() doesn't ask others for
   bool has_fused_ = false;               // in the last fuse()

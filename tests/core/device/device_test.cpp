@@ -31,9 +31,15 @@ TEST(Failure, IsNamedByWhatWasThrown) {
   EXPECT_EQ(code(std::bad_alloc()), ErrorCode::out_of_memory);
   EXPECT_EQ(code(c10::OutOfMemoryError(nowhere, "CUDA out of memory.")), ErrorCode::out_of_memory);
   EXPECT_EQ(
-      code(c10::Error(nowhere, "DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")),
+      code(c10::Error(nowhere, "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")),
       ErrorCode::out_of_memory);
   EXPECT_EQ(code(std::runtime_error("CUDA error: out of memory\n")), ErrorCode::out_of_memory);
+  try {
+    (void)at::empty({std::int64_t{1} << 58});
+    ADD_FAILURE() << "a machine of a million terabytes";
+  } catch (const std::exception& error) {
+    EXPECT_EQ(code(error), ErrorCode::out_of_memory) << error.what();
+  }
   EXPECT_EQ(code(c10::Error(nowhere, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")),
             ErrorCode::out_of_memory);
   EXPECT_EQ(code(c10::Error(nowhere, "expected a tensor")), ErrorCode::internal);

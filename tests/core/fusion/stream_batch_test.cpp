@@ -110,7 +110,7 @@ class ScarceMemory final : public c10::Allocator {
   c10::DataPtr allocate(std::size_t bytes) override {
     if (bytes > most_) {
       ++refused;
-      throw c10::Error({"", "", 0}, "DefaultCPUAllocator: not enough memory: you tried to allocate " +
+      throw c10::Error({"", "", 0}, "DefaultCPUAllocator: can't allocate memory: you tried to allocate " +
                                         std::to_string(bytes) + " bytes.");
     }
     return inner_.allocate(bytes);
