@@ -127,7 +127,13 @@ GstFlowReturn FusionStream::infrared_leads(bool timeout) {
     if (ended && now_.eos_policy == EosPolicy::first) return GST_FLOW_EOS;
     if (!timeout && !ended) return GST_AGGREGATOR_FLOW_NEED_DATA;
     // What is sent while infrared is lost, or after its end, is what visible pictures in the lead would get.
-    if (!std::exchange(fell_back_, true)) skip_to_other_lead();
+    if (!std::exchange(fell_back_, true)) {
+      skip_to_other_lead();
+      if (ended && !infrared_.caps) {  // the output's caps waited for its frame rate
+        gst_pad_mark_reconfigure(GST_AGGREGATOR_SRC_PAD(element_));
+        return GST_AGGREGATOR_FLOW_NEED_DATA;
+      }
+    }
     return visible_leads(timeout);
   }
   if (!visible_.caps) return GST_AGGREGATOR_FLOW_NEED_DATA;

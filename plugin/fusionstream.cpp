@@ -143,7 +143,8 @@ bool FusionStream::set_caps(GstAggregatorPad* pad, GstCaps* caps) {
 }
 
 GstCaps* FusionStream::output_caps() const {
-  const bool infrared_leads = settings_.stream().lead == Lead::infrared;
+  const bool never_came = !infrared_.caps && gst_aggregator_pad_is_eos(infrared_.pad);
+  const bool infrared_leads = settings_.stream().lead == Lead::infrared && !never_came;
   if (!visible_.caps || (infrared_leads && !infrared_.caps)) return nullptr;
   GstCaps* caps = gst_caps_ref(visible_.caps);
   if (infrared_leads) {

@@ -111,6 +111,12 @@ TEST(InfraredLeads, AfterItsEndVisiblePicturesGoOn) {
   EXPECT_LE(result.frames.size(), 6u);
 }
 
+TEST(InfraredLeads, WhereItEndsBeforeItBeganVisiblePicturesGoOn) {
+  const Result result = fuse_streams({pictures(10, 25)}, {{}}, "lead=infrared");
+  EXPECT_EQ(result.error, "");
+  EXPECT_EQ(result.frames.size(), 10u);
+}
+
 TEST(InfraredLeads, WhileItIsAwayLiveVisiblePicturesComeByTheirPolicy) {
   Rig rig("lead=infrared max-infrared-age=200000000 recovery-frames=0 max-failures=0 qos=false");
   gst_harness_set_live(rig.visible, TRUE);
