@@ -15,12 +15,6 @@
 #define GST_CAT_DEFAULT digfusion_debug
 
 namespace digfusion {
-namespace {
-
-const char* nick_of(Preset preset) { return name_of("preset", static_cast<int>(preset)); }
-
-}  // namespace
-
 GstFlowReturn FusionStream::new_output(GstBuffer* visible, BufferRef& output) {
   GstBufferPool* pool = gst_aggregator_get_buffer_pool(element_);
   if (!pool) return GST_FLOW_NOT_NEGOTIATED;
@@ -102,7 +96,7 @@ Status FusionStream::configure_changes() {
   const Status status = session_.configure(next);
   // A preset that only the ladder asks for; what else is refused isn't its fault.
   if (!status.ok() && !unconfigured_ && preset != preset_in_use_ && preset != wanted_.preset) {
-    GST_WARNING_OBJECT(element_, "preset %s can't be had: %s", nick_of(preset), status.message);
+    GST_WARNING_OBJECT(element_, "preset %s can't be had: %s", name_of(preset), status.message);
     ladder_.refuse();
     tell_preset();
     return configure_changes();
@@ -119,8 +113,8 @@ void FusionStream::keep_pace(std::int64_t time) {
 
 void FusionStream::tell_preset() {
   GstStructure* structure =
-      gst_structure_new("digfusion-preset", "preset", G_TYPE_STRING, nick_of(ladder_.preset()), "wanted",
-                        G_TYPE_STRING, nick_of(wanted_.preset), nullptr);
+      gst_structure_new("digfusion-preset", "preset", G_TYPE_STRING, name_of(ladder_.preset()), "wanted",
+                        G_TYPE_STRING, name_of(wanted_.preset), nullptr);
   GST_INFO_OBJECT(element_, "%" GST_PTR_FORMAT, structure);
   gst_element_post_message(GST_ELEMENT(element_), gst_message_new_element(GST_OBJECT(element_), structure));
 }

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <utility>
 
+#include "plugin/properties.h"
+
 namespace digfusion {
 namespace {
 
@@ -50,7 +52,7 @@ void add_picture_meta(GstBuffer* buffer, Sent sent, View mode, Preset preset, co
   GstStructure* fields = gst_custom_meta_get_structure(meta);
   gst_structure_set(fields, "picture", G_TYPE_STRING, sent_names[static_cast<int>(sent)], "mode",
                     G_TYPE_STRING, name_of("mode", static_cast<int>(mode)), "preset", G_TYPE_STRING,
-                    name_of("preset", static_cast<int>(preset)), nullptr);
+                    name_of(preset), nullptr);
   if (!making) return;
   gst_structure_set(fields, "pairing-error", G_TYPE_INT64, gint64{making->pairing_error}, "infrared-age",
                     G_TYPE_UINT64, static_cast<guint64>(making->infrared_age), nullptr);

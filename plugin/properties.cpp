@@ -309,12 +309,12 @@ GstStructure* to_structure(const StreamCounts& counts, const Statistics& statist
   GstStructure* structure = gst_structure_new(
       "digfusion-stats", "frames", G_TYPE_UINT64, counts.frames, "dropped", G_TYPE_UINT64, counts.dropped,
       "passed-through", G_TYPE_UINT64, counts.passed_through, "failures", G_TYPE_UINT64, counts.failures,
-      "blanked", G_TYPE_UINT64, counts.blanked, "preset", G_TYPE_STRING,
-      digfusion::name_of("preset", static_cast<int>(counts.preset)), "late", G_TYPE_UINT64, counts.late,
-      "infrared-losses", G_TYPE_UINT64, counts.infrared_losses, "visible-losses", G_TYPE_UINT64,
-      counts.visible_losses, "infrared-freezes", G_TYPE_UINT64, counts.infrared_freezes, "evaluations",
-      G_TYPE_UINT64, guint64{statistics.evaluations}, "device", G_TYPE_STRING, statistics.device, "precision",
-      G_TYPE_STRING, statistics.precision, "model", G_TYPE_STRING, statistics.model, nullptr);
+      "blanked", G_TYPE_UINT64, counts.blanked, "preset", G_TYPE_STRING, name_of(counts.preset), "late",
+      G_TYPE_UINT64, counts.late, "infrared-losses", G_TYPE_UINT64, counts.infrared_losses, "visible-losses",
+      G_TYPE_UINT64, counts.visible_losses, "infrared-freezes", G_TYPE_UINT64, counts.infrared_freezes,
+      "evaluations", G_TYPE_UINT64, guint64{statistics.evaluations}, "device", G_TYPE_STRING,
+      statistics.device, "precision", G_TYPE_STRING, statistics.precision, "model", G_TYPE_STRING,
+      statistics.model, nullptr);
   if (counts.infrared_offset_ms)
     gst_structure_set(structure, "infrared-offset-ms", G_TYPE_DOUBLE, *counts.infrared_offset_ms, nullptr);
   if (counts.infrared_drift_ppm)

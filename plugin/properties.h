@@ -25,6 +25,7 @@ bool get_own(const Settings& settings, guint id, GValue* to);
 
 /// As typed by the user.
 const char* name_of(LossPolicy policy);
+inline const char* name_of(Preset preset) { return name_of("preset", static_cast<int>(preset)); }
 
 /// The row behind a property number, or null for the element's own.
 const ParameterSpec* parameter_of(guint property_id);

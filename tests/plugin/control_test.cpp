@@ -21,13 +21,6 @@ namespace {
 
 const std::string grey = caps_text("GRAY8", 32, 32);
 
-class Element {
- public:
-  Element() : element(gst_element_factory_make("digfusion", nullptr)) { gst_object_ref_sink(element); }
-  ~Element() { gst_object_unref(element); }
-  GstElement* const element;
-};
-
 void fuse_one(Rig& rig, GstClockTime time) {
   rig.push_visible({1, time, 40 * ms});
   rig.push_infrared({2, time, 40 * ms});

@@ -18,16 +18,6 @@ namespace {
 
 const std::string grey = caps_text("GRAY8", 32, 32);
 
-class Element {
- public:
-  Element() : element(gst_element_factory_make("digfusion", nullptr)) { gst_object_ref_sink(element); }
-  ~Element() {
-    gst_element_set_state(element, GST_STATE_NULL);
-    gst_object_unref(element);
-  }
-  GstElement* const element;
-};
-
 std::string property_text(GstElement* element, const char* name) {
   GParamSpec* pspec = g_object_class_find_property(G_OBJECT_GET_CLASS(element), name);
   if (!pspec) return "no such property";

@@ -38,6 +38,17 @@ class Environment {
   bool was_set_;
 };
 
+/// The element by itself.
+class Element {
+ public:
+  Element() : element(gst_element_factory_make("digfusion", nullptr)) { gst_object_ref_sink(element); }
+  ~Element() {
+    gst_element_set_state(element, GST_STATE_NULL);
+    gst_object_unref(element);
+  }
+  GstElement* const element;
+};
+
 struct Picture {
   int value = 0;  ///< of every luma sample
   GstClockTime pts = GST_CLOCK_TIME_NONE, duration = GST_CLOCK_TIME_NONE;
