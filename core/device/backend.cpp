@@ -43,6 +43,8 @@ class CpuBackend : public Backend {
   at::Tensor staging(std::size_t bytes) override { return buffer(bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
   void wait() override { ++counts_.waits; }
+  void wait(const Event&) override { ++counts_.waits; }
+  void follow(const Event&) override {}
   std::unique_ptr<Event> event() override { return std::make_unique<CpuEvent>(); }
   std::unique_ptr<Graph> capture(const std::function<void()>& frame) override {
     return std::make_unique<CpuGraph>(frame);

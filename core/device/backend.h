@@ -21,7 +21,7 @@ namespace digfusion {
 class Event {
  public:
   virtual ~Event() = default;
-  virtual void record() = 0;
+  virtual void record() = 0;  ///< after all that was started in its backend's stream
   /// Both recorded, and the stream waited for.
   virtual double milliseconds_since(const Event& earlier) const = 0;
 };
@@ -58,6 +58,11 @@ class Backend {
   virtual void wait() = 0;
 
   virtual std::unique_ptr<Event> event() = 0;
+  /// Until what came before that event is done; of this backend or another one of this device. An event that
+  /// was never recorded is waited for by nobody.
+  virtual void wait(const Event& event) = 0;
+  /// What is started here from now on begins after that event.
+  virtual void follow(const Event& event) = 0;
   /// Records what `frame` starts, without doing it. Whatever it needs to decide is decided now. Null when
   /// something in it can't be recorded; the stream is usable then, and `frame` is called directly from there
   /// on.

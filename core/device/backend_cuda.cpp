@@ -37,6 +37,7 @@ class CudaEvent : public Event {
   CudaEvent(const CudaEvent&) = delete;
   CudaEvent& operator=(const CudaEvent&) = delete;
   void record() override { check(cudaEventRecord(event_, stream_), "CUDA event"); }
+  cudaEvent_t get() const { return event_; }
   double milliseconds_since(const Event& earlier) const override {
     float ms = 0;
     check(cudaEventElapsedTime(&ms, dynamic_cast<const CudaEvent&>(earlier).event_, event_), "CUDA event");
@@ -88,6 +89,14 @@ class CudaBackend : public Backend {
   void wait() override {
     ++waits_;
     check(cudaStreamSynchronize(stream_.stream()), "the GPU failed in a frame");
+  }
+  void wait(const Event& event) override {
+    ++waits_;
+    check(cudaEventSynchronize(dynamic_cast<const CudaEvent&>(event).get()), "the GPU failed in a frame");
+  }
+  void follow(const Event& event) override {
+    check(cudaStreamWaitEvent(stream_.stream(), dynamic_cast<const CudaEvent&>(event).get(), 0),
+          "CUDA event");
   }
   std::unique_ptr<Event> event() override { return std::make_unique<CudaEvent>(stream_.stream()); }
 

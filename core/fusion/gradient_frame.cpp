@@ -4,14 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <map>
 #include <variant>
 
-#include "core/device/noise_bodies.h"
 #include "core/fusion/gradient.h"
 #include "core/fusion/gradient_method.h"
-#include "core/fusion/poisson.h"
-#include "core/image/samples.h"
+#include "core/fusion/gradient_plan.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -19,39 +16,6 @@ namespace {
 
 constexpr std::size_t most_plans = 3;
 constexpr int frames_before_capture = 2;  // in which cuDNN chooses and LibTorch's allocator fills
-
-/// Hands out parts of one buffer: first to no one, to learn its size, then in earnest.
-class Arena {
- public:
-  explicit Arena(std::byte* base) : base_(base) {}
-  template <class T>
-  T* take(std::int64_t count) {
-    used_ = (used_ + 255) / 256 * 256;
-    T* const result = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
-    used_ += static_cast<std::size_t>(count) * sizeof(T);
-    return result;
-  }
-  std::size_t used() const { return used_ + 256; }
-
- private:
-  std::byte* base_;
-  std::size_t used_ = 0;
-};
-
-std::byte* bytes_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.mutable_data_ptr()); }
-
-Taps gaussian(double sigma) {
-  Taps taps{};
-  taps.radius = static_cast<int>(std::ceil(3 * sigma));
-  TORCH_CHECK(taps.radius < int(std::size(taps.weight)), "a Gaussian of too many taps");
-  for (int i = 0; i <= taps.radius; ++i)
-    taps.weight[i] = static_cast<float>(std::exp(-.5 * i * i / (sigma * sigma)));
-  return taps;
-}
-
-Number number_of(at::ScalarType type) {
-  return type == at::kBFloat16 ? Number::bfloat16 : type == at::kHalf ? Number::float16 : Number::float32;
-}
 
 NetworkMap map_of(const at::Tensor& tensor) {
   return {tensor.const_data_ptr(),
@@ -63,98 +27,7 @@ NetworkMap map_of(const at::Tensor& tensor) {
           {int(tensor.size(2)), int(tensor.size(3))}};
 }
 
-// --- pictures
-
-/// Rows of a picture's planes, one after another, as staging holds them.
-std::int64_t packed_stride(const Plane& plane) { return std::int64_t(plane.row_bytes + 15) / 16 * 16; }
-std::int64_t packed_bytes(const Image& image) {
-  std::int64_t bytes = 0;
-  for (int p = 0; p < image.planes; ++p) bytes += packed_stride(image.plane[p]) * image.plane[p].rows;
-  return bytes;
-}
-/// The image with its planes in packed memory.
-Image packed(const Image& image, std::byte* memory) {
-  Image result = image;
-  for (int p = 0; p < image.planes; ++p) {
-    Plane& plane = result.plane[p];
-    plane.stride = packed_stride(plane);
-    plane.data = reinterpret_cast<std::uint8_t*>(memory);
-    memory += plane.stride * plane.rows;
-  }
-  return result;
-}
-void copy_rows(const Image& from, const Image& to) {
-  for (int p = 0; p < from.planes; ++p)
-    for (int y = 0; y < from.plane[p].rows; ++y)
-      std::memcpy(to.plane[p].data + y * to.plane[p].stride, from.plane[p].data + y * from.plane[p].stride,
-                  from.plane[p].row_bytes);
-}
-
-PictureView view_of(const Image& image, bool negative) {
-  PictureView v{};
-  v.width = image.width;
-  v.height = image.height;
-  v.is_rgb = image.is_rgb;
-  v.is_big_endian = image.big_endian;
-  const Component& first = image.component[0];
-  v.is_wide = first.depth + first.shift > 8;
-  for (int c = 0; c < (image.is_rgb ? 3 : 1); ++c) {
-    const Component& component = image.component[c];
-    const Plane& plane = image.plane[component.plane];
-    v.channel[c] = {plane.data + component.offset, plane.stride, component.pixel_stride, component.shift};
-  }
-  const LumaWeights weights = luma_weights(image.matrix);
-  v.weight[0] = weights.r, v.weight[1] = weights.g, v.weight[2] = weights.b;
-  const Scale scale = scale_of(first.depth, image.range);
-  const float sign = negative ? -1.f : 1.f;
-  v.largest = scale.largest;
-  v.gain = sign * static_cast<float>(2 / (scale.white - scale.black));
-  v.offset = sign * static_cast<float>(-1 - scale.black * 2 / (scale.white - scale.black));
-  v.to_gain = static_cast<float>((scale.white - scale.black) / 2);
-  v.to_offset = static_cast<float>((scale.white + scale.black) / 2);
-  return v;
-}
-
-/// Whether copy_planes() would copy this plane.
-bool is_copied(const Image& visible, int plane) {
-  const int written = visible.is_rgb ? 0 : 1;
-  int first = visible.components, last = -1;
-  for (int c = 0; c < visible.components; ++c)
-    if (visible.component[c].plane == plane) first = std::min(first, c), last = c;
-  return !(first <= last && last < written);
-}
-
-/// Everything of a frame on which its memory and its graphs depend.
-void add_to_key(std::vector<std::int64_t>& key, const Image& image, bool ready) {
-  key.insert(key.end(), {image.width, image.height, ready, int(image.memory), image.planes});
-  if (ready) return;
-  for (int p = 0; p < image.planes; ++p)
-    key.insert(key.end(), {std::int64_t(image.plane[p].row_bytes), image.plane[p].rows});
-}
-
 }  // namespace
-
-/// What is allocated and recorded for one size and layout.
-struct GradientFrame::Plan {
-  std::vector<std::int64_t> key;
-  at::Tensor memory, host;  // all of it on the device; what crosses the bus, in the host's memory
-  GradientStream stream{};
-  std::vector<PoissonGrid> grids, device_grids;
-  FrameArguments* arguments = nullptr;  // in `host`, as the next two
-  StreamNumbers* numbers = nullptr;
-  struct Staging {
-    std::byte *host = nullptr, *device = nullptr;
-    std::int64_t bytes = 0;
-  };
-  std::vector<Staging> source;
-  Staging output;
-  at::Tensor features, told;  // views of `memory`
-  int copies = 0, copy_width = 0, copy_rows = 0;
-  std::map<std::uint32_t, std::unique_ptr<Graph>> graphs;  // by the sources whose noise is taken away
-  std::map<std::uint32_t, int> direct;                     // frames without one
-  // What a network that isn't part of a graph returned, until the frame is done.
-  UNetOutputs outputs;
-};
 
 GradientFrame::GradientFrame(std::unique_ptr<Backend> backend, std::shared_ptr<const GradientStudent> student,
                              bool graphs)
@@ -175,7 +48,7 @@ void GradientFrame::release() {
 }
 
 at::Tensor GradientFrame::fused() const {
-  const Plan& plan = *plans_.front();
+  const GradientPlan& plan = *plans_.front();
   const GradientStream& s = plan.stream;
   return at::from_blob(s.fused, {1, 1, s.size.height, s.size.width},
                        at::TensorOptions().dtype(at::kFloat).device(backend_->device()))
@@ -206,9 +79,9 @@ std::vector<std::pair<std::string, at::Tensor>> GradientFrame::stages() const {
   return stages;
 }
 
-GradientFrame::Plan& GradientFrame::plan_for(const std::vector<std::int64_t>& key,
-                                             std::span<const Image> sources,
-                                             std::span<const at::Tensor> ready, const Image& output) {
+GradientPlan& GradientFrame::plan_for(std::span<const Image> sources, std::span<const at::Tensor> ready,
+                                      const Image& output) {
+  const std::vector<std::int64_t> key = GradientPlan::key_of(sources, ready, output);
   const auto found =
       std::find_if(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan->key == key; });
   if (found != plans_.end()) {
@@ -218,151 +91,7 @@ GradientFrame::Plan& GradientFrame::plan_for(const std::vector<std::int64_t>& ke
     }
     return *plans_.front();
   }
-  auto plan = std::make_unique<Plan>();
-  plan->key = key;
-  GradientStream& s = plan->stream;
-  const GradientRule rule;
-  const auto multiple = static_cast<int>(student_ ? student_->multiple() : 1);
-  const auto rounded_up = [&](int size) { return (size + multiple - 1) / multiple * multiple; };
-  s.count = static_cast<int>(sources.size());
-  s.picture = {sources[0].height, sources[0].width};
-  s.size = {rounded_up(s.picture.height), rounded_up(s.picture.width)};
-  s.sharpness = static_cast<float>(rule.sharpness);
-  s.energy_share = static_cast<float>(rule.energy_share);
-  s.base_choice = static_cast<float>(rule.base_choice);
-  s.screening = static_cast<float>(rule.screening);
-  s.cycles = rule.cycles;
-  s.unshuffle = 1;
-  if (student_) {
-    const std::vector<float> offsets = student_->log_error_offsets();
-    TORCH_CHECK(offsets.size() <= std::size(s.level_offset), "a student of too many levels");
-    std::copy(offsets.begin(), offsets.end(), s.level_offset);
-    s.levels = static_cast<int>(offsets.size());
-    s.unshuffle = student_->config().unshuffle;
-    s.network = number_of(student_->dtype());
-    s.error_radius_cells = static_cast<int>(std::lround(rule.error_radius / (2 * s.unshuffle)));
-  }
-  // As gaussian_blur() does it.
-  s.heat_shrink = 8, s.heat_taps = gaussian(40. / s.heat_shrink);
-  s.base_shrink = static_cast<int>(rule.base_radius / 5),
-  s.base_taps = gaussian(rule.base_radius / s.base_shrink);
-
-  const auto axes = poisson_grids(s.size.height, s.size.width);
-  s.grids = static_cast<int>(axes.size());
-  plan->grids.resize(axes.size());
-  std::vector<float> axis_numbers;
-
-  const Extent2 e1 = s.size1(), e2 = s.size2(), e3 = s.size3(), heat = s.small(s.heat_shrink),
-                base = s.small(s.base_shrink);
-  const std::int64_t k = s.count, area = s.size.area();
-  const int cell = 2 * s.unshuffle;
-  PoissonGrid* grids_on_device = nullptr;
-  float* axes_on_device = nullptr;
-  const auto lay_out = [&](Arena arena) {
-    s.numbers = arena.take<StreamNumbers>(1);
-    s.arguments = arena.take<FrameArguments>(1);
-    s.planes = arena.take<float>(k * area);
-    s.clean = arena.take<float>(k * area);
-    s.first = arena.take<float>(k * area);
-    s.second = arena.take<float>(k * area);
-    s.network_input = arena.take<float>(k * area);
-    s.told = arena.take<float>(4 * k);
-    s.error = arena.take<float>(k * (s.size.height / cell) * (s.size.width / cell));
-    s.heat_small = arena.take<float>(k * heat.area()), s.heat_middle = arena.take<float>(k * heat.area());
-    s.base_small = arena.take<float>(k * base.area()), s.base_middle = arena.take<float>(k * base.area());
-    s.base = arena.take<float>(area);
-    s.histogram = arena.take<std::uint32_t>(4096);
-    for (float** map : {&s.weights, &s.weights_past}) *map = arena.take<float>(k * area);
-    for (float** map : {&s.fused, &s.fused_past}) *map = arena.take<float>(area);
-    for (float** map : {&s.thumbnails, &s.thumbnails_past}) *map = arena.take<float>(k * 256);
-    for (float** map : {&s.now, &s.mean, &s.mean_past, &s.change}) *map = arena.take<float>(k * e1.area());
-    for (float** map : {&s.blocks, &s.contrast, &s.contrast_past, &s.change2, &s.energy, &s.motion, &s.share})
-      *map = arena.take<float>(k * e2.area());
-    for (float** map : {&s.squares3, &s.blocks3, &s.change3, &s.energy3})
-      *map = arena.take<float>(k * e3.area());
-    s.responses = arena.take<float>(k * white_places(s.size).area());
-    s.differences = arena.take<float>(2 * k * column_parts * s.size.width);
-    grids_on_device = arena.take<PoissonGrid>(s.grids);
-    axes_on_device = arena.take<float>(std::int64_t(axis_numbers.size()));
-    for (std::size_t n = 0; n < axes.size(); ++n) {
-      const std::int64_t cells = std::int64_t(axes[n].first.width.size() * axes[n].second.width.size());
-      plan->grids[n].solution = arena.take<float>(cells);
-      plan->grids[n].right_side = arena.take<float>(cells);
-    }
-    plan->source.resize(sources.size());
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      const bool is_ready = i < ready.size() && ready[i].defined();
-      plan->source[i].bytes = is_ready                            ? std::int64_t(s.picture.area()) * 4
-                              : sources[i].memory == Memory::host ? packed_bytes(sources[i])
-                                                                  : 0;
-      plan->source[i].device = arena.take<std::byte>(plan->source[i].bytes);
-    }
-    plan->output.bytes = output.memory == Memory::host ? packed_bytes(output) : 0;
-    plan->output.device = arena.take<std::byte>(plan->output.bytes);
-    return arena.used();
-  };
-  // Coefficients of all axes, one after another; pointers follow when their place is known.
-  std::vector<std::array<std::size_t, 10>> places;
-  const auto put = [&](const std::vector<float>& numbers) {
-    const std::size_t at = axis_numbers.size();
-    axis_numbers.insert(axis_numbers.end(), numbers.begin(), numbers.end());
-    return at;
-  };
-  for (const auto& [rows, columns] : axes)
-    places.push_back({put(rows.before), put(rows.after), put(columns.before), put(columns.after),
-                      put(rows.share_first), put(columns.share_first), put(rows.lean_first),
-                      put(rows.lean_second), put(columns.lean_first), put(columns.lean_second)});
-
-  plan->memory = backend_->buffer(lay_out(Arena(nullptr)));
-  lay_out(Arena(bytes_of(plan->memory)));
-  for (std::size_t n = 0; n < axes.size(); ++n) {
-    PoissonGrid& g = plan->grids[n];
-    g.size = {int(axes[n].first.width.size()), int(axes[n].second.width.size())};
-    const float** const parts[] = {
-        &g.up,           &g.down,        &g.left,        &g.right,          &g.row_share,
-        &g.column_share, &g.row_lean[0], &g.row_lean[1], &g.column_lean[0], &g.column_lean[1]};
-    for (std::size_t i = 0; i < std::size(parts); ++i) *parts[i] = axes_on_device + places[n][i];
-  }
-  s.solution = plan->grids[0].solution;
-  s.right_side = plan->grids[0].right_side;
-  s.grid = plan->grids.data();
-  s.grid_on_device = grids_on_device;
-
-  // The host's side, with room at its end for what is uploaded once.
-  PoissonGrid* grids_in_host = nullptr;
-  float* axes_in_host = nullptr;
-  const auto lay_out_host = [&](Arena arena) {
-    plan->arguments = arena.take<FrameArguments>(1);
-    plan->numbers = arena.take<StreamNumbers>(1);
-    for (Plan::Staging& staging : plan->source) staging.host = arena.take<std::byte>(staging.bytes);
-    plan->output.host = arena.take<std::byte>(plan->output.bytes);
-    grids_in_host = arena.take<PoissonGrid>(s.grids);
-    axes_in_host = arena.take<float>(std::int64_t(axis_numbers.size()));
-    return arena.used();
-  };
-  plan->host = backend_->staging(lay_out_host(Arena(nullptr)));
-  lay_out_host(Arena(bytes_of(plan->host)));
-  std::copy(plan->grids.begin(), plan->grids.end(), grids_in_host);
-  std::copy(axis_numbers.begin(), axis_numbers.end(), axes_in_host);
-  backend_->copy(grids_on_device, grids_in_host, plan->grids.size() * sizeof(PoissonGrid));
-  backend_->copy(axes_on_device, axes_in_host, axis_numbers.size() * sizeof(float));
-
-  if (student_) {
-    const auto options = at::TensorOptions().device(backend_->device());
-    plan->features = at::from_blob(s.network_input,
-                                   {k, s.size.height / s.unshuffle, s.size.width / s.unshuffle,
-                                    std::int64_t{s.unshuffle} * s.unshuffle},
-                                   options.dtype(student_->dtype()))
-                         .permute({0, 3, 1, 2});
-    plan->told = at::from_blob(s.told, {k, 4}, options.dtype(at::kFloat));
-  }
-  for (int p = 0; p < sources[0].planes; ++p) {
-    if (!is_copied(sources[0], p)) continue;
-    ++plan->copies;
-    plan->copy_width = std::max(plan->copy_width, int(sources[0].plane[p].row_bytes));
-    plan->copy_rows = std::max(plan->copy_rows, sources[0].plane[p].rows);
-  }
-  plans_.push_front(std::move(plan));
+  plans_.push_front(std::make_unique<GradientPlan>(*backend_, student_.get(), sources, ready, output));
   if (plans_.size() > most_plans) plans_.pop_back();
   ++counts_.plans;
   restart_ = restart_noise_ = true;
@@ -377,10 +106,10 @@ void GradientFrame::mark(const char* name) {
 }
 
 /// Everything before the network.
-void GradientFrame::start_reading(Plan& plan) {
+void GradientFrame::start_reading(GradientPlan& plan) {
   const GradientStream& s = plan.stream;
   backend_->copy(const_cast<FrameArguments*>(s.arguments), plan.arguments, sizeof(FrameArguments));
-  for (const Plan::Staging& staging : plan.source)
+  for (const GradientPlan::Staging& staging : plan.source)
     if (staging.bytes > 0)
       backend_->copy(staging.device, staging.host, static_cast<std::size_t>(staging.bytes));
   mark("upload");
@@ -390,7 +119,7 @@ void GradientFrame::start_reading(Plan& plan) {
   mark("noise");
 }
 
-void GradientFrame::start_frame(Plan& plan, std::uint32_t noisy) {
+void GradientFrame::start_frame(GradientPlan& plan, std::uint32_t noisy) {
   const Kernels& kernels = backend_->kernels();
   marked_ = 0;
   mark("start");
@@ -428,23 +157,19 @@ void GradientFrame::start_frame(Plan& plan, std::uint32_t noisy) {
   kernels.write_planes(s, plan.copies, plan.copy_width, plan.copy_rows);
   mark("write");
   backend_->copy(plan.numbers, s.numbers, sizeof(StreamNumbers));
-  if (plan.output.bytes > 0)
-    backend_->copy(plan.output.host, plan.output.device, static_cast<std::size_t>(plan.output.bytes));
+  if (plan.result.bytes > 0)
+    backend_->copy(plan.result.host, plan.result.device, static_cast<std::size_t>(plan.result.bytes));
   mark("download");
 }
 
 void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Tensor> ready,
                          std::span<const bool> negative, const Image& output, const Parameters& p) {
   backend_->run([&] {
-    std::vector<std::int64_t> key = {std::int64_t(sources.size())};
-    for (std::size_t i = 0; i < sources.size(); ++i)
-      add_to_key(key, sources[i], i < ready.size() && ready[i].defined());
-    add_to_key(key, output, false);
-    Plan& plan = plan_for(key, sources, ready, output);
+    GradientPlan& plan = plan_for(sources, ready, output);
 
     // What changes from frame to frame.
     FrameArguments& arguments = *plan.arguments;
-    const auto place = [&](const Image& image, const Plan::Staging& staging, bool fill) {
+    const auto place = [&](const Image& image, const GradientPlan::Staging& staging, bool fill) {
       if (staging.bytes == 0) return image;
       if (fill) copy_rows(image, packed(image, staging.host));
       return packed(image, staging.device);
@@ -466,7 +191,7 @@ void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Ten
       if (i == 0) visible = image;
       arguments.views.source[i] = view_of(image, is_negative);
     }
-    const Image to = place(output, plan.output, false);
+    const Image to = place(output, plan.result, false);
     arguments.views.output = view_of(to, false);
     arguments.views.copies = 0;
     for (int i = 0; i < visible.planes; ++i) {
@@ -545,7 +270,7 @@ void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Ten
       throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
     noisy_ = found_noise();
     restart_ = restart_noise_ = false;
-    if (plan.output.bytes > 0) copy_rows(packed(output, plan.output.host), output);
+    if (plan.result.bytes > 0) copy_rows(packed(output, plan.result.host), output);
   });
 }
 

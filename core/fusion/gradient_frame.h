@@ -24,6 +24,8 @@
 
 namespace digfusion {
 
+struct GradientPlan;
+
 struct GradientFrameCounts {
   std::uint64_t frames = 0, replayed = 0;  ///< of all frames, those that were a graph
   std::uint64_t plans = 0;                 ///< sizes and layouts for which memory was allocated
@@ -78,18 +80,17 @@ class GradientFrame {
   std::uint64_t evaluations() const { return student_ ? evaluations_ : 0; }
 
  private:
-  struct Plan;
-  Plan& plan_for(const std::vector<std::int64_t>& key, std::span<const Image> sources,
-                 std::span<const at::Tensor> ready, const Image& output);
-  void start_frame(Plan& plan, std::uint32_t noisy);
-  void start_reading(Plan& plan);
+  GradientPlan& plan_for(std::span<const Image> sources, std::span<const at::Tensor> ready,
+                         const Image& output);
+  void start_frame(GradientPlan& plan, std::uint32_t noisy);
+  void start_reading(GradientPlan& plan);
   void mark(const char* name);
 
   std::unique_ptr<Backend> backend_;
   std::shared_ptr<const GradientStudent> student_;
   bool graphs_, timed_ = false;
-  std::list<std::unique_ptr<Plan>> plans_;  ///< the last used first
-  std::optional<Parameters> before_;        ///< of the last frame
+  std::list<std::unique_ptr<GradientPlan>> plans_;  ///< the last used first
+  std::optional<Parameters> before_;                ///< of the last frame
   bool restart_ = true, restart_noise_ = true;
   std::uint32_t noisy_ = 0;  ///< sources in which the last frame found noise, as bits
   std::uint64_t evaluations_ = 0;

@@ -195,6 +195,20 @@ class TensorStreamFuser : public StreamFuser {
     });
   }
 
+  int frames_in_flight() const noexcept override { return 1; }
+
+  Status begin(const Image* sources, std::size_t count, const Image& output) noexcept override {
+    if (has_begun_) return failure(ErrorCode::internal, "a frame is begun and not finished");
+    const Status status = fuse(sources, count, output);
+    has_begun_ = status.ok();
+    return status;
+  }
+
+  Status finish() noexcept override {
+    if (!std::exchange(has_begun_, false)) return failure(ErrorCode::internal, "no frame is begun");
+    return {};
+  }
+
   void reset() noexcept override {
     if (fuser_) fuser_->reset();
     frames_on_device_.reset();
@@ -341,6 +355,7 @@ class TensorStreamFuser : public StreamFuser {
   std::optional<Fuser> fuser_;
   DeviceFrames frames_on_device_;
   bool was_on_device_ = false;  // the last frame
+  bool has_begun_ = false;      // a frame that isn't finished
   Registrar registrar_{""};
   Refiners refiners_;
   std::vector<double> geometry_;         // width, height and pixel aspect of all sources, that refiners_ know

@@ -12,7 +12,7 @@
 namespace digfusion {
 
 /// Raised with every change of a type or a virtual function below.
-inline constexpr std::uint32_t abi_version = 8;
+inline constexpr std::uint32_t abi_version = 9;
 
 enum class ErrorCode : int {
   none = 0,
@@ -130,12 +130,27 @@ class StreamFuser {
   /// unspecified and the stream's state is as before.
   virtual Status fuse(const Image* sources, std::size_t count, const Image& output) noexcept = 0;
 
+  /// How many frames may be begun before the oldest of them is finished: 2 where a GPU overlaps them
+  /// (`frames-in-flight`), else 1. May change with configure().
+  virtual int frames_in_flight() const noexcept = 0;
+
+  /// The first half of fuse(): starts a frame, and returns before it is done where a GPU works on it. Until
+  /// its finish() the pictures stay as they are and where they are; the Image structs needn't. A frame whose
+  /// begin() failed isn't finished; those begun before it are. Errors of more frames than
+  /// frames_in_flight(): invalid_argument.
+  virtual Status begin(const Image* sources, std::size_t count, const Image& output) noexcept = 0;
+
+  /// The second half, of the oldest frame that was begun: waits for it; its output holds the fused picture
+  /// then. configure(), reset(), warm_up() and fuse() are for when no frame is begun; load() drops those that
+  /// are.
+  virtual Status finish() noexcept = 0;
+
   /// Forgets the stream's past (seek, flush, discontinuity); keeps the models and the statistics.
   virtual void reset() noexcept = 0;
 
   virtual Statistics statistics() const noexcept = 0;
 
-  /// Of the last frame. For the thread that calls fuse().
+  /// Of the last frame that was finished. For the thread that calls fuse().
   virtual FrameReport report() const noexcept = 0;
 };
 

@@ -248,6 +248,11 @@ constexpr ParameterSpec table[] = {
     row<&P::batch_wait>("batch-wait", "Wait for a batch",
                         "How many milliseconds a picture waits at most for those of the other streams", ready,
                         0, 1000),
+    row<&P::frames_in_flight>(
+        "frames-in-flight", "Frames in flight",
+        "How many pictures a GPU works on at a time: 2 lets the transfers and the computing of one and the "
+        "next overlap, where the next one waits already; 1 for one after another",
+        ready, 1, 2),
     row<&P::seed>("seed", "Seed", "Seed of the noise fields; the same seed gives the same picture", playing,
                   0, 9007199254740991.0),
     row<&P::steps>("steps", "Sampling steps", "Reverse diffusion steps of method=guided", playing, 1, 1000),

@@ -103,6 +103,7 @@ struct Parameters {
   int threads = 0;  ///< 0: one for each core
   int batch_streams = 1;
   double batch_wait = 10;
+  int frames_in_flight = 2;
   std::int64_t seed = 0;
 
   int steps = 25;

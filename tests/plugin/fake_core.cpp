@@ -147,6 +147,12 @@ class FakeFuser final : public StreamFuser {
     return {};
   }
 
+  int frames_in_flight() const noexcept override { return 1; }
+  Status begin(const Image* sources, std::size_t count, const Image& output) noexcept override {
+    return fuse(sources, count, output);
+  }
+  Status finish() noexcept override { return {}; }
+
   void reset() noexcept override {
     const Call call(*this);
     ++fake_log.resets;

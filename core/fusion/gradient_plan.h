@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What whole frames of method=gradient (gradient_frame.h) keep for one size and layout of pictures: every
+// buffer, on the device and on the host's side, and how pictures lie in them.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/denoiser/gradient_student.h"
+#include "core/device/backend.h"
+#include "core/interface/interface.h"
+
+namespace digfusion {
+
+/// Rows of a picture's planes, one after another, as staging holds them.
+std::int64_t packed_bytes(const Image& image);
+/// The image with its planes in packed memory.
+Image packed(const Image& image, std::byte* memory);
+/// Between two pictures of one layout in the host's memory.
+void copy_rows(const Image& from, const Image& to);
+
+/// As a kernel sees it; `negative`: black is what is warm.
+PictureView view_of(const Image& image, bool negative);
+
+/// Whether copy_planes() would copy this plane.
+bool is_copied(const Image& visible, int plane);
+
+Number number_of(at::ScalarType type);
+
+struct GradientPlan {
+  /// Everything of a frame on which its memory and its graphs depend.
+  static std::vector<std::int64_t> key_of(std::span<const Image> sources, std::span<const at::Tensor> ready,
+                                          const Image& output);
+
+  /// Allocates, and uploads what never changes. `student` may be null. Pictures as GradientFrame::fuse() has
+  /// them.
+  GradientPlan(Backend& backend, const GradientStudent* student, std::span<const Image> sources,
+               std::span<const at::Tensor> ready, const Image& output);
+
+  std::vector<std::int64_t> key;
+  at::Tensor memory, host;  // all of it on the device; what crosses the bus, in the host's memory
+  GradientStream stream{};
+  std::vector<PoissonGrid> grids;
+  FrameArguments* arguments = nullptr;  // in `host`, as the next two
+  StreamNumbers* numbers = nullptr;
+  struct Staging {
+    std::byte *host = nullptr, *device = nullptr;
+    std::int64_t bytes = 0;
+  };
+  std::vector<Staging> source;
+  Staging result;             ///< the output
+  at::Tensor features, told;  // views of `memory`
+  int copies = 0, copy_width = 0, copy_rows = 0;
+  std::map<std::uint32_t, std::unique_ptr<Graph>> graphs;  // by the sources whose noise is taken away
+  std::map<std::uint32_t, int> direct;                     // frames without one
+  // What a network that isn't part of a graph returned, until the frame is done.
+  UNetOutputs outputs;
+};
+
+}  // namespace digfusion
