@@ -9,6 +9,7 @@
 
 #include "core/device/picture_views.h"
 #include "core/device/sampling.h"
+#include "core/device/view_settings.h"
 
 namespace digfusion {
 
@@ -25,6 +26,7 @@ struct GradientSettings {
 struct FrameArguments {
   FrameViews views;
   GradientSettings settings;
+  ViewSettings view;
 };
 
 /// Means over time.
@@ -43,6 +45,7 @@ struct StreamNumbers {
   int fresh;            ///< 1: there is no past
   float shift[most_sources];
   double level_shift, share, renewal;
+  double infrared_share;  ///< mean over the picture of the infrared sources' weights
   double moving[most_sources];
   float quiet[most_sources];
   float white_found[most_sources], typical[most_sources], column_found[most_sources][2];
@@ -109,6 +112,10 @@ struct GradientStream {
   float *now, *mean, *mean_past, *change;                                        ///< [K,size1]
   float *blocks, *contrast, *contrast_past, *change2, *energy, *motion, *share;  ///< [K,size2]; share [size2]
   float *squares3, *blocks3, *change3, *energy3;                                 ///< [K,size3]
+
+  // The infrared picture's surroundings, for a palette
+  Extent2 around_grid;
+  float *around, *around_middle;
 
   // The noise of the sources
   float* responses;    ///< [K, white_places]

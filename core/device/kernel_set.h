@@ -7,6 +7,7 @@
 #include "core/device/gradient_bodies.h"
 #include "core/device/kernels.h"
 #include "core/device/noise_bodies.h"
+#include "core/device/view_bodies.h"
 
 namespace digfusion {
 
@@ -183,6 +184,13 @@ class KernelSet : public Kernels {
     });
     launch_.map(s.size.width, s.size.height, 1,
                 [s] DIGFUSION_HD(int x, int y, int) { weights_at(s, s.first, x, y); });
+    launch_.reduce(
+        1, s.picture.area(),
+        [s] DIGFUSION_HD(int, int i) {
+          const int x = i % s.picture.width, y = i / s.picture.width;
+          return Sums{double(s.weights[std::int64_t(y) * s.size.width + x]), 0};
+        },
+        [s] DIGFUSION_HD(int, Sums sums) { s.numbers->infrared_share = 1 - sums.first / s.picture.area(); });
   }
 
   void make_base(const GradientStream& s) const override {
@@ -274,13 +282,36 @@ class KernelSet : public Kernels {
   }
 
   void write_planes(const GradientStream& s, int copies, int copy_width, int copy_rows) const override {
-    launch_.map((copy_width + 3) / 4, copy_rows, copies, [s] DIGFUSION_HD(int x, int y, int p) {
-      const PlaneCopy& copy = s.arguments->views.copy[p];
-      if (p < s.arguments->views.copies && y < copy.rows && 4 * x < copy.row_bytes) copy_four(copy, x, y);
-    });
+    copy_rows_of(s, copies, copy_width, copy_rows);
     launch_.map(s.picture.width, s.picture.height, 1, [s] DIGFUSION_HD(int x, int y, int) {
       const FrameViews& views = s.arguments->views;
       write_luma(views.source[0], views.output, x, y, s.fused[std::int64_t(y) * s.size.width + x]);
+    });
+  }
+
+  void write_view(const GradientStream& s, const ViewExtent& output, bool has_palette) const override {
+    if (has_palette) {
+      const Extent2 e = s.around_grid;
+      const double sigma = smaller(e.width, e.height) / 4.;
+      launch_.map(e.width, e.height, 1, [s, e] DIGFUSION_HD(int x, int y, int) {
+        const auto value = [&](int i, int j) { return infrared_at(s, i, j); };
+        s.around[y * e.width + x] = static_cast<float>(area_mean(value, s.picture, e, x, y));
+      });
+      launch_.map(e.width, e.height, 1, [s, e, sigma] DIGFUSION_HD(int x, int y, int) {
+        const auto value = [&](int i) { return s.around[y * e.width + i]; };
+        s.around_middle[y * e.width + x] = wide_mean(value, e.width, sigma, x);
+      });
+      launch_.map(e.width, e.height, 1, [s, e, sigma] DIGFUSION_HD(int x, int y, int) {
+        const auto value = [&](int i) { return s.around_middle[i * e.width + x]; };
+        s.around[y * e.width + x] = wide_mean(value, e.height, sigma, y);
+      });
+    }
+    copy_rows_of(s, output.planes, output.row_bytes, output.plane_rows);
+    launch_.map(output.columns, output.rows, output.components, [s] DIGFUSION_HD(int x, int y, int c) {
+      const ViewSettings& v = s.arguments->view;
+      const ComponentView& component = v.component[c];
+      if (x < component.output_columns && y < component.rows)
+        store_sample(component.output, v.is_wide, x, y, view_sample(s, v, c, x, y));
     });
   }
 
@@ -360,6 +391,13 @@ class KernelSet : public Kernels {
   // Parts of the above, public since nvcc wants functions that hold bodies to be.
 
   /// What remains of the sources at 16×16, and whether that is another scene.
+  void copy_rows_of(const GradientStream& s, int copies, int width, int rows) const {
+    launch_.map((width + 3) / 4, rows, copies, [s] DIGFUSION_HD(int x, int y, int p) {
+      const PlaneCopy& copy = s.arguments->views.copy[p];
+      if (p < s.arguments->views.copies && y < copy.rows && 4 * x < copy.row_bytes) copy_four(copy, x, y);
+    });
+  }
+
   void find_cut(const GradientStream& s) const {
     launch_.reduce(
         256 * s.count, (s.size.height / 16 + 2) * (s.size.width / 16 + 2),

@@ -62,6 +62,9 @@ class Kernels {
   /// `copy_width`: the most bytes of a row, `copy_rows` the most rows of the planes that are copied.
   virtual void write_planes(const GradientStream&, int copies, int copy_width, int copy_rows) const = 0;
 
+  /// Instead of write_planes(), what FrameArguments::view says.
+  virtual void write_view(const GradientStream&, const ViewExtent& output, bool has_palette) const = 0;
+
   virtual void group_norm(const GroupNormCall&) const = 0;
   virtual void guided_step(const GuidedStepCall&) const = 0;
   virtual void combine(const CombineCall&) const = 0;

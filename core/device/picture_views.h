@@ -33,7 +33,7 @@ struct PictureView {
 
 /// What is copied as it is from the visible picture to the output: rows of bytes.
 struct PlaneCopy {
-  const std::uint8_t* from;
+  const std::uint8_t* from;  ///< null: zeros are written
   std::uint8_t* to;
   std::int64_t from_stride, to_stride;
   int row_bytes, rows;
@@ -47,19 +47,23 @@ struct FrameViews {
   int copies;
 };
 
-DIGFUSION_HD inline int sample_at(const PictureView& p, int channel, int x, int y) {
-  const ChannelView& c = p.channel[channel];
+DIGFUSION_HD inline int load_sample(const ChannelView& c, bool is_wide, bool is_big_endian, int x, int y) {
   const std::uint8_t* at = c.data + y * c.stride + std::int64_t(x) * c.pixel_stride;
-  if (!p.is_wide) return at[0] >> c.shift;
-  return (p.is_big_endian ? at[0] << 8 | at[1] : at[1] << 8 | at[0]) >> c.shift;  // rows needn't be aligned
+  if (!is_wide) return at[0] >> c.shift;
+  return (is_big_endian ? at[0] << 8 | at[1] : at[1] << 8 | at[0]) >> c.shift;  // rows needn't be aligned
 }
-
-DIGFUSION_HD inline void set_sample(const PictureView& p, int channel, int x, int y, int value) {
-  const ChannelView& c = p.channel[channel];
+DIGFUSION_HD inline void store_sample(const ChannelView& c, bool is_wide, int x, int y, int value) {
   std::uint8_t* at = c.data + y * c.stride + std::int64_t(x) * c.pixel_stride;
   const int bits = value << c.shift;
   at[0] = static_cast<std::uint8_t>(bits);
-  if (p.is_wide) at[1] = static_cast<std::uint8_t>(bits >> 8);
+  if (is_wide) at[1] = static_cast<std::uint8_t>(bits >> 8);
+}
+
+DIGFUSION_HD inline int sample_at(const PictureView& p, int channel, int x, int y) {
+  return load_sample(p.channel[channel], p.is_wide, p.is_big_endian, x, y);
+}
+DIGFUSION_HD inline void set_sample(const PictureView& p, int channel, int x, int y, int value) {
+  store_sample(p.channel[channel], p.is_wide, x, y, value);
 }
 
 /// Luma of a pixel as a sample, rounded as OpenCV does.
@@ -82,11 +86,15 @@ DIGFUSION_HD inline int reflected(int i, int size) {
   return place < size ? place : period - place;
 }
 
+/// The sample of a luma on -1..1.
+DIGFUSION_HD inline int luma_level(const PictureView& p, float value) {
+  return within(static_cast<int>(rintf(within(value, -1.f, 1.f) * p.to_gain + p.to_offset)), 0, p.largest);
+}
+
 /// Writes the luma `value` on -1..1 of a pixel; R, G and B all change by what the luma changes.
 DIGFUSION_HD inline void write_luma(const PictureView& visible, const PictureView& output, int x, int y,
                                     float value) {
-  const float scaled = within(value, -1.f, 1.f) * output.to_gain + output.to_offset;
-  const int luma = within(static_cast<int>(rintf(scaled)), 0, output.largest);
+  const int luma = luma_level(output, value);
   if (!output.is_rgb) {
     set_sample(output, 0, x, y, luma);
     return;
@@ -98,9 +106,13 @@ DIGFUSION_HD inline void write_luma(const PictureView& visible, const PictureVie
 
 /// Four bytes of a row, in one piece where both sides are aligned.
 DIGFUSION_HD inline void copy_four(const PlaneCopy& copy, int i, int y) {
-  const std::uint8_t* from = copy.from + y * copy.from_stride + 4 * i;
   std::uint8_t* to = copy.to + y * copy.to_stride + 4 * i;
   const int bytes = copy.row_bytes - 4 * i;
+  if (!copy.from) {
+    for (int b = 0; b < 4 && b < bytes; ++b) to[b] = 0;
+    return;
+  }
+  const std::uint8_t* from = copy.from + y * copy.from_stride + 4 * i;
   const auto low = reinterpret_cast<std::uintptr_t>(from) | reinterpret_cast<std::uintptr_t>(to);
   if (bytes >= 4 && low % 4 == 0) {
     *reinterpret_cast<std::uint32_t*>(to) = *reinterpret_cast<const std::uint32_t*>(from);

@@ -9,6 +9,8 @@
 #include "core/fusion/gradient.h"
 #include "core/fusion/gradient_method.h"
 #include "core/fusion/gradient_plan.h"
+#include "core/fusion/gradient_view.h"
+#include "core/image/view.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -37,6 +39,7 @@ GradientFrame::~GradientFrame() = default;
 
 bool GradientFrame::takes(const Parameters& p) {
   return p.method == Method::gradient && p.channels == Channels::luma && p.contrast <= 1 &&
+         has_view_kernel(p) &&
          (p.evidence == EvidenceSource::student || p.evidence == EvidenceSource::gradient);
 }
 
@@ -106,7 +109,7 @@ void GradientFrame::mark(const char* name) {
 }
 
 /// Everything before the network.
-void GradientFrame::start_reading(GradientPlan& plan) {
+void GradientFrame::start_reading(GradientPlan& plan, const FrameKind& kind) {
   const GradientStream& s = plan.stream;
   backend_->copy(const_cast<FrameArguments*>(s.arguments), plan.arguments, sizeof(FrameArguments));
   for (const GradientPlan::Staging& staging : plan.source)
@@ -115,15 +118,30 @@ void GradientFrame::start_reading(GradientPlan& plan) {
   mark("upload");
   backend_->kernels().read_planes(s);
   mark("read");
-  if (student_) backend_->kernels().find_noise(s);
+  if (student_ && kind.fuses) backend_->kernels().find_noise(s);
   mark("noise");
 }
 
-void GradientFrame::start_frame(GradientPlan& plan, std::uint32_t noisy) {
+void GradientFrame::start_frame(GradientPlan& plan, const FrameKind& kind) {
   const Kernels& kernels = backend_->kernels();
   marked_ = 0;
   mark("start");
-  start_reading(plan);
+  start_reading(plan, kind);
+  if (kind.fuses) start_fusion(plan, kind.noisy);
+  if (kind.view == ViewKind::fused)
+    kernels.write_planes(plan.stream, plan.copies, plan.copy_width, plan.copy_rows);
+  else
+    kernels.write_view(plan.stream, plan.view, kind.view == ViewKind::palette);
+  mark("write");
+  backend_->copy(plan.numbers, plan.stream.numbers, sizeof(StreamNumbers));
+  if (plan.result.bytes > 0)
+    backend_->copy(plan.result.host, plan.result.device, static_cast<std::size_t>(plan.result.bytes));
+  mark("download");
+}
+
+/// From the network to the fused luma, which becomes the past.
+void GradientFrame::start_fusion(GradientPlan& plan, std::uint32_t noisy) {
+  const Kernels& kernels = backend_->kernels();
   GradientStream s = plan.stream;
   if (student_) {
     std::vector<std::int64_t> fine;
@@ -154,12 +172,6 @@ void GradientFrame::start_frame(GradientPlan& plan, std::uint32_t noisy) {
   kernels.fit_tone(s);
   mark("tone");
   kernels.commit(s);
-  kernels.write_planes(s, plan.copies, plan.copy_width, plan.copy_rows);
-  mark("write");
-  backend_->copy(plan.numbers, s.numbers, sizeof(StreamNumbers));
-  if (plan.result.bytes > 0)
-    backend_->copy(plan.result.host, plan.result.device, static_cast<std::size_t>(plan.result.bytes));
-  mark("download");
 }
 
 void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Tensor> ready,
@@ -194,9 +206,15 @@ void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Ten
     const Image to = place(output, plan.result, false);
     arguments.views.output = view_of(to, false);
     arguments.views.copies = 0;
+    FrameKind kind{0, view_kind(p), needs_of(p).fused};
+    arguments.view = view_settings(p, visible, to);
+    // Samples of two pictures lie where they will; between them there is nothing of either.
+    const bool is_composed = arguments.view.arrangement != Arrangement::one;
     for (int i = 0; i < visible.planes; ++i) {
-      if (!is_copied(visible, i)) continue;
-      const Plane &a = visible.plane[i], &b = to.plane[i];
+      if (kind.view == ViewKind::fused && !is_copied(visible, i)) continue;
+      Plane a = visible.plane[i];
+      const Plane& b = to.plane[i];
+      if (is_composed) a.data = nullptr, a.row_bytes = b.row_bytes;
       arguments.views.copy[arguments.views.copies++] = {a.data,
                                                         b.data,
                                                         a.stride,
@@ -235,41 +253,47 @@ void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Ten
         if (plan.numbers->white[k] + plan.numbers->column[k] > 0) found |= 1u << k;
       return found;
     };
-    if (student_ && automatic != 0 && restart_noise_) {
-      start_reading(plan);
+    if (student_ && kind.fuses && automatic != 0 && restart_noise_) {
+      start_reading(plan, kind);
       backend_->copy(plan.numbers, plan.stream.numbers, sizeof(StreamNumbers));
       backend_->wait();
       noisy_ = found_noise();
     }
-    const std::uint32_t noisy = student_ ? given | (noisy_ & automatic) : 0;
+    if (student_ && kind.fuses) kind.noisy = given | (noisy_ & automatic);
 
-    std::unique_ptr<Graph>& graph = plan.graphs[noisy];
-    int& direct = plan.direct[noisy];
+    std::unique_ptr<Graph>& graph = plan.graphs[kind];
+    int& direct = plan.direct[kind];
     const bool use_graphs = graphs_ && !counts_.capture_failed && !timed_;
     if (use_graphs && !graph && direct >= frames_before_capture) {
-      graph = backend_->capture([this, &plan, noisy] { start_frame(plan, noisy); });
+      graph = backend_->capture([this, &plan, kind] { start_frame(plan, kind); });
       if (!graph) counts_.capture_failed = true;
     }
     if (use_graphs && graph) {
       graph->replay();
       ++counts_.replayed;
     } else {
-      start_frame(plan, noisy);
+      start_frame(plan, kind);
       ++direct;
     }
     backend_->wait();
     ++counts_.frames;
-    evaluations_ = sources.size();
+    infrared_share_.reset();
+    evaluations_ = kind.fuses ? sources.size() : 0;
 
     parts_.clear();
     if (timed_)
       for (std::size_t i = 1; i < marked_; ++i)
         parts_.push_back({marks_[i].first, marks_[i].second->milliseconds_since(*marks_[i - 1].second)});
 
-    if (plan.numbers->holes > 0)
+    if (!kind.fuses) {
+      reset();  // what comes after is no next frame of what was fused
+    } else if (plan.numbers->holes > 0) {
       throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
-    noisy_ = found_noise();
-    restart_ = restart_noise_ = false;
+    } else {
+      noisy_ = found_noise();
+      restart_ = restart_noise_ = false;
+      infrared_share_ = plan.numbers->infrared_share;
+    }
     if (plan.result.bytes > 0) copy_rows(packed(output, plan.result.host), output);
   });
 }

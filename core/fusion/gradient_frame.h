@@ -24,6 +24,7 @@
 
 namespace digfusion {
 
+struct FrameKind;
 struct GradientPlan;
 
 struct GradientFrameCounts {
@@ -49,7 +50,7 @@ class GradientFrame {
   ~GradientFrame();
 
   /// Whether these parameters ask for what this does: method=gradient with evidence student or gradient,
-  /// luma, no stretched contrast.
+  /// luma, no stretched contrast, no highlight-above.
   static bool takes(const Parameters& parameters);
 
   /// Image `i` of the sources is read by the kernels, or where ready[i] is defined ([1,1,H,W] float32 on
@@ -77,13 +78,17 @@ class GradientFrame {
 
   const GradientFrameCounts& counts() const { return counts_; }
   Backend& backend() { return *backend_; }
+  /// Of the last frame: the mean of the infrared sources' weights, as Fuser::weight_means() has it; nothing
+  /// where the view shows nothing of the fused picture.
+  std::optional<double> infrared_share() const { return infrared_share_; }
   std::uint64_t evaluations() const { return student_ ? evaluations_ : 0; }
 
  private:
   GradientPlan& plan_for(std::span<const Image> sources, std::span<const at::Tensor> ready,
                          const Image& output);
-  void start_frame(GradientPlan& plan, std::uint32_t noisy);
-  void start_reading(GradientPlan& plan);
+  void start_frame(GradientPlan& plan, const FrameKind& kind);
+  void start_reading(GradientPlan& plan, const FrameKind& kind);
+  void start_fusion(GradientPlan& plan, std::uint32_t noisy);
   void mark(const char* name);
 
   std::unique_ptr<Backend> backend_;
@@ -94,6 +99,7 @@ class GradientFrame {
   bool restart_ = true, restart_noise_ = true;
   std::uint32_t noisy_ = 0;  ///< sources in which the last frame found noise, as bits
   std::uint64_t evaluations_ = 0;
+  std::optional<double> infrared_share_;
   GradientFrameCounts counts_;
   std::vector<std::pair<const char*, std::unique_ptr<Event>>> marks_;
   std::size_t marked_ = 0;

@@ -9,6 +9,7 @@
 #include "core/device/noise_bodies.h"
 #include "core/fusion/gradient.h"
 #include "core/fusion/poisson.h"
+#include "core/image/palette.h"
 #include "core/image/samples.h"
 
 namespace digfusion {
@@ -146,6 +147,8 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
     s.network = number_of(student->dtype());
     s.error_radius_cells = static_cast<int>(std::lround(rule.error_radius / (2 * s.unshuffle)));
   }
+  const SurroundingsGrid around = surroundings_grid(s.picture.width, s.picture.height);
+  s.around_grid = {around.height, around.width};
   // As gaussian_blur() does it.
   s.heat_shrink = 8, s.heat_taps = gaussian(40. / s.heat_shrink);
   s.base_shrink = static_cast<int>(rule.base_radius / 5),
@@ -176,6 +179,8 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
     s.base_small = arena.take<float>(k * base.area()), s.base_middle = arena.take<float>(k * base.area());
     s.base = arena.take<float>(area);
     s.histogram = arena.take<std::uint32_t>(4096);
+    s.around = arena.take<float>(s.around_grid.area());
+    s.around_middle = arena.take<float>(s.around_grid.area());
     for (float** map : {&s.weights, &s.weights_past}) *map = arena.take<float>(k * area);
     for (float** map : {&s.fused, &s.fused_past}) *map = arena.take<float>(area);
     for (float** map : {&s.thumbnails, &s.thumbnails_past}) *map = arena.take<float>(k * 256);
@@ -260,6 +265,7 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
                    .permute({0, 3, 1, 2});
     told = at::from_blob(s.told, {k, 4}, options.dtype(at::kFloat));
   }
+  view = view_extent(output);
   for (int p = 0; p < sources[0].planes; ++p) {
     if (!is_copied(sources[0], p)) continue;
     ++copies;

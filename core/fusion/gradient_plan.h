@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,6 +16,7 @@
 
 #include "core/denoiser/gradient_student.h"
 #include "core/device/backend.h"
+#include "core/fusion/gradient_view.h"
 #include "core/interface/interface.h"
 
 namespace digfusion {
@@ -33,6 +35,14 @@ PictureView view_of(const Image& image, bool negative);
 bool is_copied(const Image& visible, int plane);
 
 Number number_of(at::ScalarType type);
+
+/// What decides which work a frame starts, besides sizes and layouts.
+struct FrameKind {
+  std::uint32_t noisy;  ///< the sources whose noise is taken away, as bits
+  ViewKind view;
+  bool fuses;  ///< the view shows something of the fused picture
+  auto operator<=>(const FrameKind&) const = default;
+};
 
 struct GradientPlan {
   /// Everything of a frame on which its memory and its graphs depend.
@@ -58,8 +68,9 @@ struct GradientPlan {
   Staging result;             ///< the output
   at::Tensor features, told;  // views of `memory`
   int copies = 0, copy_width = 0, copy_rows = 0;
-  std::map<std::uint32_t, std::unique_ptr<Graph>> graphs;  // by the sources whose noise is taken away
-  std::map<std::uint32_t, int> direct;                     // frames without one
+  ViewExtent view{};
+  std::map<FrameKind, std::unique_ptr<Graph>> graphs;
+  std::map<FrameKind, int> direct;  // frames without one
   // What a network that isn't part of a graph returned, until the frame is done.
   UNetOutputs outputs;
 };

@@ -25,15 +25,6 @@ Colour to_ycc(const Colour& rgb, const LumaCoefficients& k) {
   return {y, (rgb[2] - y) / (2 * (1 - k.b)), (rgb[0] - y) / (2 * (1 - k.r))};
 }
 
-/// Chroma samples: the value of neutral, and that of ±.5 from there.
-struct ChromaScale {
-  double neutral, half;
-};
-ChromaScale chroma_scale(int depth, Range range) {
-  const int unit = 1 << (depth - 8);
-  return {128.0 * unit, range == Range::limited ? 112.0 * unit : ((1 << depth) - 1) / 2.0};
-}
-
 int sample_of(double value, int largest) {
   return std::clamp(static_cast<int>(std::lrint(value)), 0, largest);
 }

@@ -55,18 +55,6 @@ PaletteTable of_opencv(cv::ColormapTypes map) {
   return table;
 }
 
-/// Where a palette begins to fade to white, as a share of its length.
-double last_colour(Palette palette) {
-  switch (palette) {
-    case Palette::iron:
-      return 0.8;
-    case Palette::lava:
-      return 0.7;
-    default:
-      return 1;
-  }
-}
-
 at::Tensor looked_up(const at::Tensor& gray, const PaletteTable& table, double part) {
   const at::Tensor values = gray.contiguous();
   const std::int64_t pixels = values.numel();
@@ -109,6 +97,17 @@ const PaletteTable& palette_table(Palette palette) {
   return own_iron;
 }
 
+double last_colour(Palette palette) {
+  switch (palette) {
+    case Palette::iron:
+      return 0.8;
+    case Palette::lava:
+      return 0.7;
+    default:
+      return 1;
+  }
+}
+
 at::Tensor palette_colours(const at::Tensor& gray, Palette palette) {
   return looked_up(gray, palette_table(palette), 1);
 }
@@ -117,15 +116,18 @@ at::Tensor palette_chroma(const at::Tensor& gray, Palette palette) {
   return looked_up(gray, palette_table(palette), last_colour(palette));
 }
 
+SurroundingsGrid surroundings_grid(int width, int height) {
+  constexpr double coarse = 32;  // so wide a Gaussian misses nothing there
+  const double shrink = std::max(1.0, std::min(height, width) / coarse);
+  return {static_cast<int>(std::lround(width / shrink)), static_cast<int>(std::lround(height / shrink))};
+}
+
 at::Tensor prominence(const at::Tensor& infrared) {
   const at::Tensor values = infrared.contiguous();
   const int height = static_cast<int>(values.size(2)), width = static_cast<int>(values.size(3));
   const cv::Mat picture(height, width, CV_32F, const_cast<float*>(values.const_data_ptr<float>()));
-  // So wide a Gaussian misses nothing on a grid of 32 pixels.
-  constexpr double coarse = 32;
-  const double shrink = std::max(1.0, std::min(height, width) / coarse);
-  const cv::Size grid(static_cast<int>(std::lround(width / shrink)),
-                      static_cast<int>(std::lround(height / shrink)));
+  const SurroundingsGrid size = surroundings_grid(width, height);
+  const cv::Size grid(size.width, size.height);
   cv::Mat around;
   cv::resize(picture, around, grid, 0, 0, cv::INTER_AREA);
   cv::GaussianBlur(around, around, {}, std::min(grid.width, grid.height) / 4.0, 0, cv::BORDER_REFLECT);

@@ -39,6 +39,15 @@ inline Scale scale_of(int depth, Range range) {
   return {0.0, static_cast<double>(largest), largest};
 }
 
+/// Chroma samples: the value of neutral, and that of ±.5 from there.
+struct ChromaScale {
+  double neutral, half;
+};
+inline ChromaScale chroma_scale(int depth, Range range) {
+  const int unit = 1 << (depth - 8);
+  return {128.0 * unit, range == Range::limited ? 112.0 * unit : ((1 << depth) - 1) / 2.0};
+}
+
 /// Samples of one component in a row.
 template <class Sample>
 class Row {

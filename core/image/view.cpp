@@ -18,9 +18,6 @@
 namespace digfusion {
 namespace {
 
-/// One picture of a view.
-enum class Panel { visible, infrared, fused, gain };
-
 struct Pair {
   Panel first, second;
 };
@@ -186,37 +183,26 @@ Samples panel_samples(Panel panel, const Shown& shown, Palette palette) {
   return unpacked(scratch.image());
 }
 
-/// Puts two pictures together. Places and sizes are in pixels, multiples of a block of chroma but at the
-/// picture's ends.
+/// Puts two pictures together.
 class Composer {
  public:
-  Composer(const Image& visible, Samples first, const Samples& second)
-      : visible_(visible), result_(std::move(first)), second_(second) {
-    for (int c = 0; c < visible.components; ++c) {
-      block_x_ = std::max(block_x_, 1 << visible.component[c].w_sub);
-      block_y_ = std::max(block_y_, 1 << visible.component[c].h_sub);
-    }
-  }
+  Composer(const Image& visible, const ViewLayout& layout, Samples first, const Samples& second)
+      : visible_(visible), layout_(layout), result_(std::move(first)), second_(second) {}
 
-  Samples split(double position) && {
-    const long at = std::lround(position * visible_.width);
-    const int left = at < visible_.width ? whole(at, block_x_) : visible_.width;
-    take(left, 0, visible_.width - left, visible_.height);
+  Samples split() && {
+    take(layout_.left, 0, visible_.width - layout_.left, visible_.height);
     return std::move(result_);
   }
 
-  /// Squares of about an eighth of the shorter side.
   Samples checker() && {
-    const int side = std::min(visible_.width, visible_.height) / 8;
-    const int wide = std::max(block_x_, whole(side, block_x_)),
-              high = std::max(block_y_, whole(side, block_y_));
+    const int wide = layout_.wide, high = layout_.high;
     for (int y = 0, row = 0; y < visible_.height; y += high, ++row)
       for (int x = row % 2 == 0 ? wide : 0; x < visible_.width; x += 2 * wide)
         take(x, y, std::min(wide, visible_.width - x), std::min(high, visible_.height - y));
     return std::move(result_);
   }
 
-  Samples side_by_side() && {
+  Samples beside() && {
     for (int c = 0; c < visible_.components; ++c) {
       const int columns = samples_to(visible_.component[c], 2 * visible_.width, 0).width;
       cv::Mat& first = result_[static_cast<std::size_t>(c)];
@@ -227,12 +213,9 @@ class Composer {
     return std::move(result_);
   }
 
-  Samples picture_in_picture() && {
-    const int wide = std::max(block_x_, whole(visible_.width / 3, block_x_)),
-              high = std::max(block_y_, whole(visible_.height / 3, block_y_));
-    const int left = whole(visible_.width - wide, block_x_);
+  Samples corner() && {
     for (int c = 0; c < visible_.components; ++c) {
-      const cv::Rect where = on_component(c, left, 0, wide, high);
+      const cv::Rect where = on_component(c, layout_.left, 0, layout_.wide, layout_.high);
       cv::Mat small;
       cv::resize(second_[static_cast<std::size_t>(c)], small, where.size(), 0, 0, cv::INTER_AREA);
       small.copyTo(result_[static_cast<std::size_t>(c)](where));
@@ -241,8 +224,6 @@ class Composer {
   }
 
  private:
-  static int whole(long pixels, int block) { return static_cast<int>(pixels / block * block); }
-
   cv::Rect on_component(int component, int x, int y, int width, int height) const {
     const Component& c = visible_.component[component];
     const cv::Point corner(x >> c.w_sub, y >> c.h_sub);
@@ -259,21 +240,21 @@ class Composer {
   }
 
   const Image& visible_;
+  const ViewLayout& layout_;
   Samples result_;
   const Samples& second_;
-  int block_x_ = 1, block_y_ = 1;
 };
 
-Samples composed(const Parameters& p, Composer&& composer) {
-  switch (p.mode) {
-    case View::split:
-      return std::move(composer).split(p.split_position);
-    case View::checker:
+Samples composed(Arrangement arrangement, Composer&& composer) {
+  switch (arrangement) {
+    case Arrangement::split:
+      return std::move(composer).split();
+    case Arrangement::checker:
       return std::move(composer).checker();
-    case View::side_by_side:
-      return std::move(composer).side_by_side();
+    case Arrangement::beside:
+      return std::move(composer).beside();
     default:
-      return std::move(composer).picture_in_picture();
+      return std::move(composer).corner();
   }
 }
 
@@ -286,6 +267,49 @@ ViewNeeds needs_of(const Parameters& p) {
   return {fused || shows(Panel::infrared), fused};
 }
 
+ViewLayout layout_of(const Parameters& p, const Image& visible) {
+  int block_x = 1, block_y = 1;
+  for (int c = 0; c < visible.components; ++c) {
+    block_x = std::max(block_x, 1 << visible.component[c].w_sub);
+    block_y = std::max(block_y, 1 << visible.component[c].h_sub);
+  }
+  const auto whole = [](long pixels, int block) { return static_cast<int>(pixels / block * block); };
+  const auto size = [&](ViewLayout& layout, int width, int height) {
+    layout.wide = std::max(block_x, whole(width, block_x));
+    layout.high = std::max(block_y, whole(height, block_y));
+  };
+  const Pair pair = pair_of(p);
+  ViewLayout layout{.arrangement = Arrangement::one, .first = pair.first, .second = pair.second};
+  switch (p.mode) {
+    case View::split: {
+      layout.arrangement = Arrangement::split;
+      const long at = std::lround(p.split_position * visible.width);
+      layout.left = at < visible.width ? whole(at, block_x) : visible.width;
+      break;
+    }
+    case View::checker: {
+      layout.arrangement = Arrangement::checker;
+      const int side = std::min(visible.width, visible.height) / 8;
+      size(layout, side, side);
+      break;
+    }
+    case View::side_by_side:
+      layout.arrangement = Arrangement::beside;
+      break;
+    case View::picture_in_picture:
+      layout.arrangement = Arrangement::corner;
+      size(layout, visible.width / 3, visible.height / 3);
+      layout.left = whole(visible.width - layout.wide, block_x);
+      break;
+    case View::fused:
+    case View::visible:
+    case View::infrared:
+    case View::gain:
+      break;
+  }
+  return layout;
+}
+
 Highlight highlight_of(const Parameters& p) {
   return std::get<Highlight>(parse_highlight(p.highlight_above.view()));
 }
@@ -296,10 +320,12 @@ void check_colours(const Parameters& p, const Image& output) {
 }
 
 void write_view(const Shown& shown, const Parameters& p, const Image& output) {
-  const Pair pair = pair_of(p);
-  if (pair.first == pair.second) return write_panel(pair.first, shown, p.palette, output);
-  const Samples second = panel_samples(pair.second, shown, p.palette);
-  pack(composed(p, Composer(*shown.visible, panel_samples(pair.first, shown, p.palette), second)), output);
+  const ViewLayout layout = layout_of(p, *shown.visible);
+  if (layout.arrangement == Arrangement::one) return write_panel(layout.first, shown, p.palette, output);
+  const Samples second = panel_samples(layout.second, shown, p.palette);
+  pack(composed(layout.arrangement,
+                Composer(*shown.visible, layout, panel_samples(layout.first, shown, p.palette), second)),
+       output);
 }
 
 at::Tensor coordinates(std::int64_t height, std::int64_t width) {

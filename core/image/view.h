@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/device/view_settings.h"
 #include "core/interface/interface.h"
 #include "core/parameters/parameters.h"
 #include "core/parameters/radiometry.h"
@@ -19,6 +20,16 @@ struct ViewNeeds {
   bool fused;     ///< the fused one, or its gain map
 };
 ViewNeeds needs_of(const Parameters& parameters);
+
+/// How the pictures of a view lie: pixels, multiples of a block of chroma but at the picture's ends. Both
+/// panels are alike where there is one alone.
+struct ViewLayout {
+  Arrangement arrangement;
+  Panel first, second;
+  int left = 0;            ///< where the second panel begins (split, corner)
+  int wide = 0, high = 0;  ///< of a square (checker) or of the second panel (corner)
+};
+ViewLayout layout_of(const Parameters& parameters, const Image& visible);
 
 /// The parsed highlight-above, of parameters that check() accepts.
 Highlight highlight_of(const Parameters& parameters);

@@ -48,8 +48,7 @@ void DeviceFrames::configure(const Fuser& fuser) {
 }
 
 bool DeviceFrames::takes(const Parameters& p) const {
-  return frame_ && GradientFrame::takes(p) && p.mode == View::fused && p.palette == Palette::none &&
-         p.highlight_above.view() == "none" && p.registration_refine == Refinement::off &&
+  return frame_ && GradientFrame::takes(p) && p.registration_refine == Refinement::off &&
          p.batch_streams == 1;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,10 @@ class DeviceFrames {
   /// Forgets the stream's past.
   void reset();
   std::uint64_t evaluations() const { return frame_ ? frame_->evaluations() : 0; }
+  /// Of the last frame; see GradientFrame.
+  std::optional<double> infrared_share() const {
+    return frame_ ? frame_->infrared_share() : std::optional<double>();
+  }
 
  private:
   std::unique_ptr<GradientFrame> frame_;

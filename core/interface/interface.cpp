@@ -272,8 +272,12 @@ class TensorStreamFuser : public StreamFuser {
           return refiners_.apply(i, unrefined_place(i, picture, visible, sources)).over(visible);
         });
     thermal_ = std::move(thermal);
-    has_fused_ = false;  // the kernels keep no weights
+    has_fused_ = false;  // the Fuser hasn't
     report_ = {};
+    if (const auto share = frames_on_device_.infrared_share()) {
+      report_.levels = 1;
+      report_.weight_mean[0] = *share;
+    }
     const std::scoped_lock lock(statistics_mutex_);
     const double milliseconds = whole.lap();
     fuse_.add(milliseconds);

@@ -24,6 +24,7 @@
 #include "core/tools/bench_frames.h"
 #include "core/tools/console.h"
 #include "core/tools/device_pictures.h"
+#include "core/tools/selftest_views.h"
 
 namespace digfusion::tools {
 namespace {
@@ -424,6 +425,7 @@ void check_device(const Parameters& base, const DeviceChoice& choice, int frames
         [&] { return check_frames(denoising, choice.device, two); });
   check("kernels of a frame, against the CPU's fusion",
         [&] { return check_against_fuser(student, choice.device); });
+  check("kernels of views", [&] { return check_views(base, choice.device); });
   if (choice.device.is_cuda())
     for (const Parameters& p : {student, frame_parameters(base, EvidenceSource::scale_space)})
       check("CUDA memory", [&] { return check_cuda_memory(p, choice); });

@@ -95,6 +95,7 @@ TEST_P(EveryGradientFrame, IsTheFusers) {
     const at::Tensor expected = fuser.fuse(at::cat(lumas));
     frame.fuse(images, {}, {}, output.image, p);
     const at::Tensor found = frame.fused().clamp(-1, 1);
+    EXPECT_NEAR(frame.infrared_share().value_or(-1), fuser.weight_means().at(0), 1e-4) << "frame " << n;
     // A pixel at the edge of what moves may be told otherwise by a last digit.
     const at::Tensor difference = (found - expected).abs() * 127.5;
     ASSERT_LT(difference.square().mean().sqrt().item<double>(), 0.02) << "frame " << n;
