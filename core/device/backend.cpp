@@ -36,6 +36,7 @@ class CpuBackend : public Backend {
   at::Device device() const override { return at::kCPU; }
   const Kernels& kernels() const override { return *kernels_; }
   void run(const std::function<void()>& function) override { function(); }
+  std::unique_ptr<Backend> sibling() override { return std::make_unique<CpuBackend>(); }
   at::Tensor buffer(std::size_t bytes) override {
     ++counts_.allocations;
     return at::zeros({static_cast<std::int64_t>(bytes)}, at::kByte);

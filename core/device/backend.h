@@ -38,7 +38,7 @@ struct DeviceCounts {
   std::uint64_t waits = 0;        ///< of this backend
 };
 
-/// One stream of frames. Not thread-safe. Errors are exceptions: c10::Error, std::runtime_error.
+/// One stream of work. Not thread-safe. Errors are exceptions: c10::Error, std::runtime_error.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -48,6 +48,9 @@ class Backend {
   /// Calls `function` with the backend's device and stream as LibTorch's own. All calls of kernels(), copy(),
   /// wait(), events and networks are made from there.
   virtual void run(const std::function<void()>& function) = 0;
+  /// Another stream of the device, for copies beside this one's work: it has no kernels, and its calls may be
+  /// made from this one's run(). What one needs of the other is told by events.
+  virtual std::unique_ptr<Backend> sibling() = 0;
 
   /// Zeros on the device, and memory of the host from which copy() needn't wait. Bytes. The tensor owns it.
   virtual at::Tensor buffer(std::size_t bytes) = 0;
@@ -56,6 +59,10 @@ class Backend {
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   /// Until all that was started is done. A failure of the device shows here: the message names it.
   virtual void wait() = 0;
+
+  /// Calls `frame`, which only starts things, operators of LibTorch among them, as one does that is recorded:
+  /// the host doesn't look at what they make before it has waited.
+  virtual void start(const std::function<void()>& frame) { frame(); }
 
   virtual std::unique_ptr<Event> event() = 0;
   /// Until what came before that event is done; of this backend or another one of this device. An event that

@@ -49,6 +49,18 @@ class CudaEvent : public Event {
   cudaEvent_t event_ = nullptr;
 };
 
+/// One that doesn't wait for, and isn't waited for by, the default stream.
+struct CopyStream {
+  explicit CopyStream(c10::DeviceIndex index) : device(index) {
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "CUDA stream");
+  }
+  ~CopyStream() { cudaStreamDestroy(stream); }
+  CopyStream(const CopyStream&) = delete;
+  CopyStream& operator=(const CopyStream&) = delete;
+  c10::DeviceIndex device;
+  cudaStream_t stream = nullptr;
+};
+
 class CudaGraph : public Graph {
  public:
   at::cuda::CUDAGraph graph;
@@ -63,9 +75,20 @@ class CudaBackend : public Backend {
     // cuDNN tries its algorithms once for each size, in the frames before the capture.
     at::globalContext().setBenchmarkCuDNN(true);
   }
+  /// For copies. LibTorch's pool has 32 streams, which others of the process then share, and what is started
+  /// in a stream that another thread records would become part of that graph: so this one isn't of the pool.
+  explicit CudaBackend(std::unique_ptr<CopyStream> own)
+      : own_(std::move(own)), stream_(c10::cuda::getStreamFromExternal(own_->stream, own_->device)) {}
 
   at::Device device() const override { return stream_.device(); }
-  const Kernels& kernels() const override { return *kernels_; }
+  const Kernels& kernels() const override {
+    if (!kernels_) throw Error(ErrorCode::internal, "a stream for copies has no kernels");
+    return *kernels_;
+  }
+  std::unique_ptr<Backend> sibling() override {
+    const c10::cuda::CUDAGuard guard(stream_.device_index());
+    return std::make_unique<CudaBackend>(std::make_unique<CopyStream>(stream_.device_index()));
+  }
   void run(const std::function<void()>& function) override {
     const c10::cuda::CUDAStreamGuard guard(stream_);
     function();
@@ -98,7 +121,10 @@ class CudaBackend : public Backend {
     check(cudaStreamWaitEvent(stream_.stream(), dynamic_cast<const CudaEvent&>(event).get(), 0),
           "CUDA event");
   }
-  std::unique_ptr<Event> event() override { return std::make_unique<CudaEvent>(stream_.stream()); }
+  std::unique_ptr<Event> event() override {
+    const c10::cuda::CUDAGuard guard(stream_.device_index());  // an event is of the device that is current
+    return std::make_unique<CudaEvent>(stream_.stream());
+  }
 
   std::unique_ptr<Graph> capture(const std::function<void()>& frame) override {
     auto result = std::make_unique<CudaGraph>();
@@ -132,6 +158,7 @@ class CudaBackend : public Backend {
   }
 
  private:
+  std::unique_ptr<CopyStream> own_;
   c10::cuda::CUDAStream stream_;
   std::unique_ptr<Kernels> kernels_;
   std::uint64_t waits_ = 0, staging_ = 0;

@@ -277,7 +277,13 @@ class KernelSet : public Kernels {
     launch_.map(1, 1, 1, [s] DIGFUSION_HD(int, int, int) {
       StreamNumbers& n = *s.numbers;
       n.next.valid = n.next.noise_valid = 1;
-      if (n.holes == 0) n.past = n.next;
+      if (n.holes == 0) {
+        n.past = n.next;
+        return;
+      }
+      // A restart that failed leaves nothing that the next frame could go on from.
+      if (s.arguments->settings.restart) n.past.valid = 0;
+      if (s.arguments->settings.restart_noise) n.past.noise_valid = 0;
     });
   }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <exception>
+#include <utility>
 #include <variant>
 
 #include "core/fusion/gradient.h"
@@ -29,13 +31,31 @@ NetworkMap map_of(const at::Tensor& tensor) {
           {int(tensor.size(2)), int(tensor.size(3))}};
 }
 
+std::uint32_t found_noise(const StreamNumbers& numbers, std::size_t sources) {
+  std::uint32_t found = 0;
+  for (std::size_t k = 0; k < sources; ++k)
+    if (numbers.white[k] + numbers.column[k] > 0) found |= 1u << k;
+  return found;
+}
+
 }  // namespace
 
 GradientFrame::GradientFrame(std::unique_ptr<Backend> backend, std::shared_ptr<const GradientStudent> student,
-                             bool graphs)
-    : backend_(std::move(backend)), student_(std::move(student)), graphs_(graphs) {}
+                             bool graphs, int in_flight)
+    : backend_(std::move(backend)),
+      upload_(backend_->sibling()),
+      download_(backend_->sibling()),
+      student_(std::move(student)),
+      graphs_(graphs),
+      lanes_(static_cast<std::size_t>(in_flight)) {
+  backend_->run([&] {
+    for (Lane& lane : lanes_) lane = {upload_->event(), backend_->event(), download_->event(), {}, 0};
+  });
+}
 
-GradientFrame::~GradientFrame() = default;
+GradientFrame::~GradientFrame() {
+  if (!flights_.empty()) settle();
+}
 
 bool GradientFrame::takes(const Parameters& p) {
   return p.method == Method::gradient && p.channels == Channels::luma && p.contrast <= 1 &&
@@ -46,8 +66,19 @@ bool GradientFrame::takes(const Parameters& p) {
 void GradientFrame::reset() { restart_ = restart_noise_ = true; }
 
 void GradientFrame::release() {
+  if (!flights_.empty()) settle();
+  flights_.clear();
   reset();
   plans_.clear();
+}
+
+/// Until nothing is under way, whether or not that succeeds.
+void GradientFrame::settle() noexcept {
+  for (Backend* stream : {upload_.get(), backend_.get(), download_.get()}) try {
+      stream->wait();
+    } catch (const std::exception&) {
+      // The device has failed; whoever waits for a frame is told.
+    }
 }
 
 at::Tensor GradientFrame::fused() const {
@@ -82,8 +113,9 @@ std::vector<std::pair<std::string, at::Tensor>> GradientFrame::stages() const {
   return stages;
 }
 
-GradientPlan& GradientFrame::plan_for(std::span<const Image> sources, std::span<const at::Tensor> ready,
-                                      const Image& output) {
+std::shared_ptr<GradientPlan> GradientFrame::plan_for(std::span<const Image> sources,
+                                                      std::span<const at::Tensor> ready,
+                                                      const Image& output) {
   const std::vector<std::int64_t> key = GradientPlan::key_of(sources, ready, output);
   const auto found =
       std::find_if(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan->key == key; });
@@ -92,30 +124,34 @@ GradientPlan& GradientFrame::plan_for(std::span<const Image> sources, std::span<
       plans_.splice(plans_.begin(), plans_, found);
       restart_ = restart_noise_ = true;  // its past is of another time
     }
-    return *plans_.front();
+    return plans_.front();
   }
-  plans_.push_front(std::make_unique<GradientPlan>(*backend_, student_.get(), sources, ready, output));
+  plans_.push_front(
+      std::make_shared<GradientPlan>(*backend_, student_.get(), sources, ready, output, in_flight()));
+  // The computing stream fills the new memory, with zeros too; nothing may be uploaded there before.
+  const std::unique_ptr<Event> made = backend_->event();
+  made->record();
+  upload_->follow(*made);
+  // A frame in flight keeps its plan; of one that is dropped here nothing is under way.
   if (plans_.size() > most_plans) plans_.pop_back();
   ++counts_.plans;
   restart_ = restart_noise_ = true;
-  return *plans_.front();
+  return plans_.front();
 }
 
-void GradientFrame::mark(const char* name) {
+void GradientFrame::mark(const char* name, Backend& stream) {
   if (!timed_) return;
-  if (marked_ == marks_.size()) marks_.emplace_back(name, backend_->event());
-  marks_[marked_].first = name;
-  marks_[marked_++].second->record();
+  Lane& lane = lanes_[lane_];
+  if (lane.marked == lane.marks.size()) lane.marks.push_back({name, &stream, stream.event()});
+  Mark& mark = lane.marks[lane.marked++];
+  if (mark.stream != &stream) mark = {name, &stream, stream.event()};
+  mark.name = name;
+  mark.event->record();
 }
 
 /// Everything before the network.
 void GradientFrame::start_reading(GradientPlan& plan, const FrameKind& kind) {
   const GradientStream& s = plan.stream;
-  backend_->copy(const_cast<FrameArguments*>(s.arguments), plan.arguments, sizeof(FrameArguments));
-  for (const GradientPlan::Staging& staging : plan.source)
-    if (staging.bytes > 0)
-      backend_->copy(staging.device, staging.host, static_cast<std::size_t>(staging.bytes));
-  mark("upload");
   backend_->kernels().read_planes(s);
   mark("read");
   if (student_ && kind.fuses) backend_->kernels().find_noise(s);
@@ -124,8 +160,6 @@ void GradientFrame::start_reading(GradientPlan& plan, const FrameKind& kind) {
 
 void GradientFrame::start_frame(GradientPlan& plan, const FrameKind& kind) {
   const Kernels& kernels = backend_->kernels();
-  marked_ = 0;
-  mark("start");
   start_reading(plan, kind);
   if (kind.fuses) start_fusion(plan, kind.noisy);
   if (kind.view == ViewKind::fused)
@@ -133,10 +167,6 @@ void GradientFrame::start_frame(GradientPlan& plan, const FrameKind& kind) {
   else
     kernels.write_view(plan.stream, plan.view, kind.view == ViewKind::palette);
   mark("write");
-  backend_->copy(plan.numbers, plan.stream.numbers, sizeof(StreamNumbers));
-  if (plan.result.bytes > 0)
-    backend_->copy(plan.result.host, plan.result.device, static_cast<std::size_t>(plan.result.bytes));
-  mark("download");
 }
 
 /// From the network to the fused luma, which becomes the past.
@@ -174,128 +204,213 @@ void GradientFrame::start_fusion(GradientPlan& plan, std::uint32_t noisy) {
   kernels.commit(s);
 }
 
-void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Tensor> ready,
-                         std::span<const bool> negative, const Image& output, const Parameters& p) {
-  backend_->run([&] {
-    GradientPlan& plan = plan_for(sources, ready, output);
-
-    // What changes from frame to frame.
-    FrameArguments& arguments = *plan.arguments;
-    const auto place = [&](const Image& image, const GradientPlan::Staging& staging, bool fill) {
-      if (staging.bytes == 0) return image;
-      if (fill) copy_rows(image, packed(image, staging.host));
-      return packed(image, staging.device);
-    };
-    Image visible = sources[0];
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      const bool is_negative = i < negative.size() && negative[i];
-      if (i < ready.size() && ready[i].defined()) {
-        const at::Tensor dense = ready[i].to(at::kCPU, at::kFloat).contiguous();
-        std::memcpy(plan.source[i].host, dense.const_data_ptr(),
-                    static_cast<std::size_t>(plan.source[i].bytes));
-        PictureView& view = arguments.views.source[i] = {};
-        view.is_plane = true;
-        view.width = plan.stream.picture.width, view.height = plan.stream.picture.height;
-        view.channel[0].data = reinterpret_cast<std::uint8_t*>(plan.source[i].device);
-        continue;
-      }
-      const Image image = place(sources[i], plan.source[i], true);
-      if (i == 0) visible = image;
-      arguments.views.source[i] = view_of(image, is_negative);
+/// What changes from frame to frame; pictures in the host's memory are copied to where they are uploaded
+/// from.
+void GradientFrame::fill_arguments(GradientPlan& plan, std::size_t lane, std::span<const Image> sources,
+                                   std::span<const at::Tensor> ready, std::span<const bool> negative,
+                                   const Image& output, const Parameters& p) {
+  GradientPlan::Slot& slot = plan.slots[lane];
+  FrameArguments& arguments = *slot.arguments;
+  const auto place = [&](const Image& image, const GradientPlan::Staging& staging, bool fill) {
+    if (staging.bytes == 0) return image;
+    if (fill) copy_rows(image, packed(image, staging.host));
+    return packed(image, staging.device);
+  };
+  Image visible = sources[0];
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const bool is_negative = i < negative.size() && negative[i];
+    if (i < ready.size() && ready[i].defined()) {
+      const at::Tensor dense = ready[i].to(at::kCPU, at::kFloat).contiguous();
+      std::memcpy(slot.source[i].host, dense.const_data_ptr(),
+                  static_cast<std::size_t>(slot.source[i].bytes));
+      PictureView& view = arguments.views.source[i] = {};
+      view.is_plane = true;
+      view.width = plan.stream.picture.width, view.height = plan.stream.picture.height;
+      view.channel[0].data = reinterpret_cast<std::uint8_t*>(slot.source[i].device);
+      continue;
     }
-    const Image to = place(output, plan.result, false);
-    arguments.views.output = view_of(to, false);
-    arguments.views.copies = 0;
-    FrameKind kind{0, view_kind(p), needs_of(p).fused};
-    arguments.view = view_settings(p, visible, to);
-    // Samples of two pictures lie where they will; between them there is nothing of either.
-    const bool is_composed = arguments.view.arrangement != Arrangement::one;
-    for (int i = 0; i < visible.planes; ++i) {
-      if (kind.view == ViewKind::fused && !is_copied(visible, i)) continue;
-      Plane a = visible.plane[i];
-      const Plane& b = to.plane[i];
-      if (is_composed) a.data = nullptr, a.row_bytes = b.row_bytes;
-      arguments.views.copy[arguments.views.copies++] = {a.data,
-                                                        b.data,
-                                                        a.stride,
-                                                        b.stride,
-                                                        int(std::min(a.row_bytes, b.row_bytes)),
-                                                        std::min(a.rows, b.rows)};
-    }
+    const Image image = place(sources[i], slot.source[i], true);
+    if (i == 0) visible = image;
+    arguments.views.source[i] = view_of(image, is_negative);
+  }
+  const Image to = place(output, slot.result, false);
+  arguments.views.output = view_of(to, false);
+  arguments.views.copies = 0;
+  arguments.view = view_settings(p, visible, to);
+  // Samples of two pictures lie where they will; between them there is nothing of either.
+  const bool is_composed = arguments.view.arrangement != Arrangement::one;
+  for (int i = 0; i < visible.planes; ++i) {
+    if (view_kind(p) == ViewKind::fused && !is_copied(visible, i)) continue;
+    Plane a = visible.plane[i];
+    const Plane& b = to.plane[i];
+    if (is_composed) a.data = nullptr, a.row_bytes = b.row_bytes;
+    arguments.views.copy[arguments.views.copies++] = {a.data,
+                                                      b.data,
+                                                      a.stride,
+                                                      b.stride,
+                                                      int(std::min(a.row_bytes, b.row_bytes)),
+                                                      std::min(a.rows, b.rows)};
+  }
 
-    const GradientRule rule = rule_of(p);
-    if (before_ &&
-        (p.noise != before_->noise || p.draws != before_->draws || p.distance != before_->distance))
-      reset();
-    if (before_ && rule_of(*before_) != rule) restart_ = true;
-    before_ = p;
-    GradientSettings& settings = arguments.settings;
-    settings.restart = restart_;
-    settings.restart_noise = restart_noise_;
-    settings.adaptation = p.adaptation;
-    settings.gain = static_cast<float>(rule.gain);
-    settings.hot_base = static_cast<float>(rule.hot_base);
-    settings.hot_weight = static_cast<float>(rule.hot_weight);
-    settings.still_share = static_cast<float>(rule.still_share);
-    const NoiseSetting noise = std::get<NoiseSetting>(parse_noise(p.noise.view()));
-    std::uint32_t given = 0, automatic = 0;
-    for (std::size_t k = 0; k < sources.size(); ++k) {
-      const NoiseSetting::Source& source = noise.of(k);
-      settings.noise_is_automatic[k] = source.automatic;
-      settings.white[k] = source.white, settings.column[k] = source.column;
-      if (source.automatic) automatic |= 1u << k;
-      if (!source.automatic && source.white + source.column > 0) given |= 1u << k;
-    }
+  const GradientRule rule = rule_of(p);
+  if (before_ && (p.noise != before_->noise || p.draws != before_->draws || p.distance != before_->distance))
+    reset();
+  if (before_ && rule_of(*before_) != rule) restart_ = true;
+  before_ = p;
+  GradientSettings& settings = arguments.settings;
+  settings.restart = restart_;
+  settings.restart_noise = restart_noise_;
+  settings.adaptation = p.adaptation;
+  settings.gain = static_cast<float>(rule.gain);
+  settings.hot_base = static_cast<float>(rule.hot_base);
+  settings.hot_weight = static_cast<float>(rule.hot_weight);
+  settings.still_share = static_cast<float>(rule.still_share);
+  const NoiseSetting noise = std::get<NoiseSetting>(parse_noise(p.noise.view()));
+  for (std::size_t k = 0; k < sources.size(); ++k) {
+    const NoiseSetting::Source& source = noise.of(k);
+    settings.noise_is_automatic[k] = source.automatic;
+    settings.white[k] = source.white, settings.column[k] = source.column;
+  }
+}
 
-    const auto found_noise = [&] {
-      std::uint32_t found = 0;
-      for (std::size_t k = 0; k < sources.size(); ++k)
-        if (plan.numbers->white[k] + plan.numbers->column[k] > 0) found |= 1u << k;
-      return found;
-    };
-    if (student_ && kind.fuses && automatic != 0 && restart_noise_) {
-      start_reading(plan, kind);
-      backend_->copy(plan.numbers, plan.stream.numbers, sizeof(StreamNumbers));
+/// The sources whose noise this frame takes away, as bits.
+std::uint32_t GradientFrame::decide_noise(GradientPlan& plan, Flight& flight) {
+  GradientPlan::Slot& slot = plan.slots[flight.lane];
+  const GradientSettings& settings = slot.arguments->settings;
+  std::uint32_t given = 0, automatic = 0;
+  if (student_)
+    for (std::size_t k = 0; k < flight.sources; ++k) {
+      if (settings.noise_is_automatic[k])
+        automatic |= 1u << k;
+      else if (settings.white[k] + settings.column[k] > 0)
+        given |= 1u << k;
+    }
+  if (restart_noise_) {
+    std::uint32_t found = 0;
+    if (automatic != 0) {
+      const std::size_t marked = lanes_[flight.lane].marked;
+      start_reading(plan, flight.kind);
+      lanes_[flight.lane].marked = marked;
+      backend_->copy(slot.numbers, plan.stream.numbers, sizeof(StreamNumbers));
       backend_->wait();
-      noisy_ = found_noise();
+      found = found_noise(*slot.numbers, flight.sources);
     }
-    if (student_ && kind.fuses) kind.noisy = given | (noisy_ & automatic);
+    ++starts_;
+    decisions_.assign(lanes_.size(), found);
+  }
+  flight.start = starts_;
+  flight.decided = decisions_.front();  // each frame takes one and, when it is finished, brings one
+  return given | (flight.decided & automatic);
+}
 
-    std::unique_ptr<Graph>& graph = plan.graphs[kind];
-    int& direct = plan.direct[kind];
-    const bool use_graphs = graphs_ && !counts_.capture_failed && !timed_;
-    if (use_graphs && !graph && direct >= frames_before_capture) {
-      graph = backend_->capture([this, &plan, kind] { start_frame(plan, kind); });
-      if (!graph) counts_.capture_failed = true;
+/// From the arguments on; all of it but a first frame's look at its noise without waiting.
+void GradientFrame::start(Flight& flight) {
+  GradientPlan& plan = *flight.plan;
+  GradientPlan::Slot& slot = plan.slots[flight.lane];
+  Lane& lane = lanes_[flight.lane];
+  lane.marked = 0;
+
+  // The slot's memory is free, on both sides: the frame before in this lane is finished, so all that it
+  // started was done when `downloaded` was waited for.
+  mark("start", *upload_);
+  upload_->copy(slot.in.device, slot.in.host, static_cast<std::size_t>(slot.in.bytes));
+  mark("upload", *upload_);
+  lane.uploaded->record();
+  backend_->follow(*lane.uploaded);
+  // One graph serves all slots, so it has its arguments in one place.
+  backend_->copy(const_cast<FrameArguments*>(plan.stream.arguments), slot.in.device, sizeof(FrameArguments));
+
+  if (flight.kind.fuses) flight.kind.noisy = decide_noise(plan, flight);
+  const FrameKind kind = flight.kind;
+  std::unique_ptr<Graph>& graph = plan.graphs[kind];
+  int& direct = plan.direct[kind];
+  const bool use_graphs = graphs_ && !counts_.capture_failed && !timed_;
+  if (use_graphs && !graph && direct >= frames_before_capture) {
+    graph = backend_->capture([this, &plan, kind] { start_frame(plan, kind); });
+    if (!graph) counts_.capture_failed = true;
+  }
+  if (use_graphs && graph) {
+    graph->replay();
+    ++counts_.replayed;
+  } else {
+    backend_->start([this, &plan, kind] { start_frame(plan, kind); });
+    ++direct;
+  }
+  // The next frame's kernels write these numbers again, perhaps before they are downloaded: what the host
+  // reads is a copy that is made in between, in the stream of the kernels.
+  backend_->copy(slot.out.device, plan.stream.numbers, sizeof(StreamNumbers));
+  lane.computed->record();
+  download_->follow(*lane.computed);
+  download_->copy(slot.out.host, slot.out.device, static_cast<std::size_t>(slot.out.bytes));
+  mark("download", *download_);
+  lane.downloaded->record();
+}
+
+void GradientFrame::begin(std::span<const Image> sources, std::span<const at::Tensor> ready,
+                          std::span<const bool> negative, const Image& output, const Parameters& p) {
+  if (flights_.size() == lanes_.size())
+    throw Error(ErrorCode::invalid_argument,
+                std::to_string(flights_.size()) + " frames are begun and none of them is finished");
+  backend_->run([&] {
+    try {
+      Flight flight{.plan = plan_for(sources, ready, output),
+                    .lane = lane_,
+                    .kind = {0, view_kind(p), needs_of(p).fused},
+                    .output = output,
+                    .sources = sources.size()};
+      fill_arguments(*flight.plan, lane_, sources, ready, negative, output, p);
+      start(flight);
+      flights_.push_back(std::move(flight));
+    } catch (...) {
+      settle();  // nothing reads the pictures, or the slot that the next frame fills, any more
+      throw;
     }
-    if (use_graphs && graph) {
-      graph->replay();
-      ++counts_.replayed;
-    } else {
-      start_frame(plan, kind);
-      ++direct;
+    const bool fuses = flights_.back().kind.fuses;
+    if (fuses) decisions_.pop_front();
+    restart_ = restart_noise_ = !fuses;  // what comes after a view of a source is no next frame
+    lane_ = (lane_ + 1) % lanes_.size();
+  });
+}
+
+void GradientFrame::finish() {
+  if (flights_.empty()) throw Error(ErrorCode::invalid_argument, "no frame is begun");
+  const Flight flight = std::move(flights_.front());
+  flights_.pop_front();
+  if (flight.dropped) throw Error(ErrorCode::device, "the device failed in the frame before");
+  backend_->run([&] {
+    Lane& lane = lanes_[flight.lane];
+    try {
+      backend_->wait(*lane.downloaded);
+    } catch (...) {
+      settle();
+      for (Flight& next : flights_) next.dropped = true;
+      reset();
+      throw;
     }
-    backend_->wait();
     ++counts_.frames;
+    evaluations_ = flight.kind.fuses ? flight.sources : 0;
     infrared_share_.reset();
-    evaluations_ = kind.fuses ? sources.size() : 0;
 
     parts_.clear();
-    if (timed_)
-      for (std::size_t i = 1; i < marked_; ++i)
-        parts_.push_back({marks_[i].first, marks_[i].second->milliseconds_since(*marks_[i - 1].second)});
+    for (std::size_t i = 1; i < lane.marked; ++i)
+      parts_.push_back(
+          {lane.marks[i].name, lane.marks[i].event->milliseconds_since(*lane.marks[i - 1].event)});
 
-    if (!kind.fuses) {
-      reset();  // what comes after is no next frame of what was fused
-    } else if (plan.numbers->holes > 0) {
-      throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
-    } else {
-      noisy_ = found_noise();
-      restart_ = restart_noise_ = false;
-      infrared_share_ = plan.numbers->infrared_share;
-    }
-    if (plan.result.bytes > 0) copy_rows(packed(output, plan.result.host), output);
+    const GradientPlan::Slot& slot = flight.plan->slots[flight.lane];
+    const bool failed = flight.kind.fuses && slot.numbers->holes > 0;
+    if (flight.kind.fuses && flight.start == starts_)
+      decisions_.push_back(failed ? flight.decided : found_noise(*slot.numbers, flight.sources));
+    if (failed) throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
+    if (flight.kind.fuses) infrared_share_ = slot.numbers->infrared_share;
+    if (slot.result.bytes > 0) copy_rows(packed(flight.output, slot.result.host), flight.output);
   });
+}
+
+void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Tensor> ready,
+                         std::span<const bool> negative, const Image& output, const Parameters& p) {
+  if (!flights_.empty()) throw Error(ErrorCode::invalid_argument, "a frame is begun and not finished");
+  begin(sources, ready, negative, output, p);
+  finish();
 }
 
 }  // namespace digfusion

@@ -3,13 +3,21 @@
 // Whole frames of method=gradient on a Backend: from the planes of the sources to the planes of the output,
 // one sequence of kernels and one network, recorded as a graph for each size and layout. The rule is that of
 // gradient.h, with one difference: whether a picture's noise is taken away at all is decided by the frame
-// before (by the frame itself at a stream's start), since the graph with that part is another one. How much
-// of it is this frame's.
+// before, since the graph with that part is another one; with two frames in flight by the one before that,
+// which is always done when a frame begins, so that it doesn't matter whether frames really overlap. A
+// stream's first frame decides for itself, and for the second of two in flight. How much of it is taken away
+// is this frame's.
+//
+// Pictures in the host's memory cross the bus in streams of their own, so that one frame is uploaded and
+// another downloaded while a third part of the GPU computes. What frames have in common (planes, past) is
+// used by the computing stream alone, one after another; what crosses is a frame's own (GradientPlan::Slot),
+// and used again when finish() has waited for the last that happened to it.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <optional>
@@ -19,13 +27,11 @@
 
 #include "core/denoiser/gradient_student.h"
 #include "core/device/backend.h"
+#include "core/fusion/gradient_plan.h"
 #include "core/interface/interface.h"
 #include "core/parameters/parameters.h"
 
 namespace digfusion {
-
-struct FrameKind;
-struct GradientPlan;
 
 struct GradientFrameCounts {
   std::uint64_t frames = 0, replayed = 0;  ///< of all frames, those that were a graph
@@ -44,9 +50,11 @@ struct FramePart {
 class GradientFrame {
  public:
   /// `student` may be null for evidence=gradient; else its weights are on the backend's device. `graphs`
-  /// false: kernel by kernel, which is what graphs are compared with.
+  /// false: kernel by kernel, which is what graphs are compared with. `in_flight`: frames that may be begun
+  /// before the oldest of them is finished, 1 or 2.
   GradientFrame(std::unique_ptr<Backend> backend, std::shared_ptr<const GradientStudent> student,
-                bool graphs = true);
+                bool graphs = true, int in_flight = 1);
+  /// Waits for frames that aren't finished.
   ~GradientFrame();
 
   /// Whether these parameters ask for what this does: method=gradient with evidence student or gradient,
@@ -60,19 +68,30 @@ class GradientFrame {
   void fuse(std::span<const Image> sources, std::span<const at::Tensor> ready, std::span<const bool> negative,
             const Image& output, const Parameters& parameters);
 
+  /// The halves of fuse(). begin() starts a frame; `ready` and `negative` are no longer needed then, pictures
+  /// in the host's memory neither, but those on the device and the output's memory stay until finish(), which
+  /// is the oldest begun frame's. A frame that fails in begin() is not finished, and nothing of it is under
+  /// way any more. One that fails in finish() by its own numbers leaves the past and the next frame alone;
+  /// when the device has failed the frames begun after it fail as well.
+  void begin(std::span<const Image> sources, std::span<const at::Tensor> ready,
+             std::span<const bool> negative, const Image& output, const Parameters& parameters);
+  void finish();
+  int in_flight() const { return static_cast<int>(lanes_.size()); }
+
   /// Forgets the frames before.
   void reset();
-  /// Gives back what was allocated and recorded, too.
+  /// Gives back what was allocated and recorded, too, and drops frames that aren't finished.
   void release();
 
-  /// The fused luma of the last frame [1,1,H,W], on the device; overwritten by the next.
+  /// The fused luma of the last frame [1,1,H,W], on the device; overwritten by the next that is begun.
   at::Tensor fused() const;
 
   /// What the last frame's kernels made on their way, by name, [N,1,H,W] float32 on the device; overwritten
-  /// by the next. For comparing one device with another.
+  /// by the next that is begun. For comparing one device with another.
   std::vector<std::pair<std::string, at::Tensor>> stages() const;
 
-  /// The parts of the next frames are timed by events, in frames that are no graphs.
+  /// The parts of the next frames are timed by events, in frames that are no graphs; known when they are
+  /// finished.
   void time_parts(bool on) { timed_ = on; }
   const std::vector<FramePart>& parts() const { return parts_; }
 
@@ -84,25 +103,58 @@ class GradientFrame {
   std::uint64_t evaluations() const { return student_ ? evaluations_ : 0; }
 
  private:
-  GradientPlan& plan_for(std::span<const Image> sources, std::span<const at::Tensor> ready,
-                         const Image& output);
+  struct Mark {
+    const char* name;
+    Backend* stream;
+    std::unique_ptr<Event> event;
+  };
+  /// Frames take turns in these.
+  struct Lane {
+    std::unique_ptr<Event> uploaded, computed, downloaded;
+    std::vector<Mark> marks;
+    std::size_t marked = 0;
+  };
+  struct Flight {
+    std::shared_ptr<GradientPlan> plan;
+    std::size_t lane = 0;
+    FrameKind kind{};
+    Image output;
+    std::size_t sources = 0;
+    std::uint32_t decided = 0;  ///< the one of decisions_ that it took
+    std::uint64_t start = 0;    ///< starts_ when it was begun
+    bool dropped = false;
+  };
+
+  std::shared_ptr<GradientPlan> plan_for(std::span<const Image> sources, std::span<const at::Tensor> ready,
+                                         const Image& output);
+  void fill_arguments(GradientPlan& plan, std::size_t lane, std::span<const Image> sources,
+                      std::span<const at::Tensor> ready, std::span<const bool> negative, const Image& output,
+                      const Parameters& parameters);
+  void start(Flight& flight);
+  std::uint32_t decide_noise(GradientPlan& plan, Flight& flight);
   void start_frame(GradientPlan& plan, const FrameKind& kind);
   void start_reading(GradientPlan& plan, const FrameKind& kind);
   void start_fusion(GradientPlan& plan, std::uint32_t noisy);
-  void mark(const char* name);
+  void mark(const char* name, Backend& stream);
+  void mark(const char* name) { mark(name, *backend_); }
+  void settle() noexcept;
 
-  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Backend> backend_, upload_, download_;
   std::shared_ptr<const GradientStudent> student_;
   bool graphs_, timed_ = false;
-  std::list<std::unique_ptr<GradientPlan>> plans_;  ///< the last used first
+  std::list<std::shared_ptr<GradientPlan>> plans_;  ///< the last used first
+  std::vector<Lane> lanes_;                         ///< as many as frames in flight
+  std::size_t lane_ = 0;                            ///< of the next frame
+  std::deque<Flight> flights_;                      ///< begun, the oldest first
   std::optional<Parameters> before_;                ///< of the last frame
   bool restart_ = true, restart_noise_ = true;
-  std::uint32_t noisy_ = 0;  ///< sources in which the last frame found noise, as bits
+  std::uint64_t starts_ = 0;  ///< how often noise was decided anew
+  /// Sources whose noise is taken away where that is automatic, as bits: of the next frames that aren't
+  /// begun.
+  std::deque<std::uint32_t> decisions_;
   std::uint64_t evaluations_ = 0;
   std::optional<double> infrared_share_;
   GradientFrameCounts counts_;
-  std::vector<std::pair<const char*, std::unique_ptr<Event>>> marks_;
-  std::size_t marked_ = 0;
   std::vector<FramePart> parts_;
 };
 

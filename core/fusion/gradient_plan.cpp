@@ -123,7 +123,7 @@ std::vector<std::int64_t> GradientPlan::key_of(std::span<const Image> sources,
 }
 
 GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std::span<const Image> sources,
-                           std::span<const at::Tensor> ready, const Image& output)
+                           std::span<const at::Tensor> ready, const Image& output, int in_flight)
     : key(key_of(sources, ready, output)) {
   GradientStream& s = stream;
   const GradientRule rule;
@@ -198,18 +198,34 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
       grids[n].solution = arena.take<float>(cells);
       grids[n].right_side = arena.take<float>(cells);
     }
-    source.resize(sources.size());
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      const bool is_ready = i < ready.size() && ready[i].defined();
-      source[i].bytes = is_ready                            ? std::int64_t(s.picture.area()) * 4
-                        : sources[i].memory == Memory::host ? packed_bytes(sources[i])
-                                                            : 0;
-      source[i].device = arena.take<std::byte>(source[i].bytes);
+    for (Slot& slot : slots) {
+      slot.in.device = arena.take<std::byte>(slot.in.bytes);
+      slot.out.device = arena.take<std::byte>(slot.out.bytes);
     }
-    result.bytes = output.memory == Memory::host ? packed_bytes(output) : 0;
-    result.device = arena.take<std::byte>(result.bytes);
     return arena.used();
   };
+  // A slot's parts lie alike on both sides, so that one copy takes all of them.
+  const auto lay_out_slot = [](Slot& slot, std::byte* Staging::*side) {
+    Arena in(slot.in.*side), out(slot.out.*side);
+    (void)in.take<FrameArguments>(1);
+    for (Staging& staging : slot.source) staging.*side = in.take<std::byte>(staging.bytes);
+    (void)out.take<StreamNumbers>(1);
+    slot.result.*side = out.take<std::byte>(slot.result.bytes);
+    slot.in.bytes = static_cast<std::int64_t>(in.used()),
+    slot.out.bytes = static_cast<std::int64_t>(out.used());
+  };
+  slots.resize(static_cast<std::size_t>(in_flight));
+  for (Slot& slot : slots) {
+    slot.source.resize(sources.size());
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const bool is_ready = i < ready.size() && ready[i].defined();
+      slot.source[i].bytes = is_ready                            ? std::int64_t(s.picture.area()) * 4
+                             : sources[i].memory == Memory::host ? packed_bytes(sources[i])
+                                                                 : 0;
+    }
+    slot.result.bytes = output.memory == Memory::host ? packed_bytes(output) : 0;
+    lay_out_slot(slot, &Staging::host);  // for its size
+  }
   // Coefficients of all axes, one after another; pointers follow when their place is known.
   std::vector<std::array<std::size_t, 10>> places;
   const auto put = [&](const std::vector<float>& numbers) {
@@ -241,16 +257,22 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
   PoissonGrid* grids_in_host = nullptr;
   float* axes_in_host = nullptr;
   const auto lay_out_host = [&](Arena arena) {
-    arguments = arena.take<FrameArguments>(1);
-    numbers = arena.take<StreamNumbers>(1);
-    for (Staging& staging : this->source) staging.host = arena.take<std::byte>(staging.bytes);
-    result.host = arena.take<std::byte>(result.bytes);
+    for (Slot& slot : slots) {
+      slot.in.host = arena.take<std::byte>(slot.in.bytes);
+      slot.out.host = arena.take<std::byte>(slot.out.bytes);
+    }
     grids_in_host = arena.take<PoissonGrid>(s.grids);
     axes_in_host = arena.take<float>(std::int64_t(axis_numbers.size()));
     return arena.used();
   };
   host = backend.staging(lay_out_host(Arena(nullptr)));
   lay_out_host(Arena(bytes_of(host)));
+  for (Slot& slot : slots) {
+    lay_out_slot(slot, &Staging::host);
+    lay_out_slot(slot, &Staging::device);
+    slot.arguments = reinterpret_cast<FrameArguments*>(slot.in.host);
+    slot.numbers = reinterpret_cast<StreamNumbers*>(slot.out.host);
+  }
   std::copy(grids.begin(), grids.end(), grids_in_host);
   std::copy(axis_numbers.begin(), axis_numbers.end(), axes_in_host);
   backend.copy(grids_on_device, grids_in_host, grids.size() * sizeof(PoissonGrid));

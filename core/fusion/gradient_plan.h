@@ -49,23 +49,28 @@ struct GradientPlan {
   static std::vector<std::int64_t> key_of(std::span<const Image> sources, std::span<const at::Tensor> ready,
                                           const Image& output);
 
-  /// Allocates, and uploads what never changes. `student` may be null. Pictures as GradientFrame::fuse() has
-  /// them.
+  /// Allocates, for so many frames in flight, and uploads what never changes. `student` may be null. Pictures
+  /// as GradientFrame::fuse() has them.
   GradientPlan(Backend& backend, const GradientStudent* student, std::span<const Image> sources,
-               std::span<const at::Tensor> ready, const Image& output);
+               std::span<const at::Tensor> ready, const Image& output, int in_flight);
 
   std::vector<std::int64_t> key;
   at::Tensor memory, host;  // all of it on the device; what crosses the bus, in the host's memory
   GradientStream stream{};
   std::vector<PoissonGrid> grids;
-  FrameArguments* arguments = nullptr;  // in `host`, as the next two
-  StreamNumbers* numbers = nullptr;
   struct Staging {
     std::byte *host = nullptr, *device = nullptr;
     std::int64_t bytes = 0;
   };
-  std::vector<Staging> source;
-  Staging result;             ///< the output
+  /// What each frame in flight has for itself: all that crosses the bus, on both sides of it.
+  struct Slot {
+    Staging in, out;                      ///< each is one copy; the others are parts of these
+    FrameArguments* arguments = nullptr;  ///< in the host's memory
+    std::vector<Staging> source;
+    StreamNumbers* numbers = nullptr;  ///< in the host's memory
+    Staging result;                    ///< the output
+  };
+  std::vector<Slot> slots;
   at::Tensor features, told;  // views of `memory`
   int copies = 0, copy_width = 0, copy_rows = 0;
   ViewExtent view{};
