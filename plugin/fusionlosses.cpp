@@ -191,8 +191,10 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
   const bool is_placed = alone != nullptr;
   if (!alone && policy == LossPolicy::pass)
     alone = converted(infrared.buffer.get(), infrared.info, visible_.info);
-  BufferRef unstamped =
-      policy == LossPolicy::blank ? blank(nullptr) : in_output_caps(std::move(alone), false);
+  BufferRef unstamped = in_output_caps(std::move(alone), false);
+  if (policy == LossPolicy::blank) {
+    if (const GstFlowReturn flow = blank(nullptr, unstamped); flow != GST_FLOW_OK) return flow;
+  }
   if (!unstamped) {
     warn("the infrared picture can't be converted to the visible caps");
     return GST_AGGREGATOR_FLOW_NEED_DATA;
@@ -225,7 +227,7 @@ void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& inf
   }
   BufferRef over;
   if (fade_.policy == LossPolicy::blank)
-    over = blank(visible);
+    (void)blank(visible, over);  // what keeps it from being made keeps the picture from being sent
   else if (fade_.which == Loss::visible)
     over = in_output_caps(converted(infrared.buffer.get(), infrared.info, visible_.info), false);
   else
@@ -235,22 +237,28 @@ void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& inf
   --fade_.left;
 }
 
-BufferRef FusionStream::blank(GstBuffer* like) {
+GstFlowReturn FusionStream::blank(GstBuffer* like, BufferRef& picture) {
   if (!black_) {
     BufferRef black = black_picture(output_info_), copy;
-    if (black && output_on_device_ && to_output(black.get(), copy) != GST_FLOW_OK) return nullptr;
+    if (!black) {
+      GST_ELEMENT_ERROR(element_, RESOURCE, NO_SPACE_LEFT, ("There is no memory for a black picture"),
+                        (nullptr));
+      return GST_FLOW_ERROR;
+    }
+    if (output_on_device_) {
+      if (const GstFlowReturn flow = to_output(black.get(), copy); flow != GST_FLOW_OK) return flow;
+    }
     black_ = copy ? std::move(copy) : std::move(black);
   }
-  if (!black_) return nullptr;
-  BufferRef copy(gst_buffer_copy(black_.get()));  // of the same memory
-  if (like) copy_metadata(like, copy.get());
-  return copy;
+  picture.reset(gst_buffer_copy(black_.get()));  // of the same memory
+  if (like) copy_metadata(like, picture.get());
+  return GST_FLOW_OK;
 }
 
 GstFlowReturn FusionStream::send_blank(GstBuffer* like) {
   if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
-  BufferRef black = blank(like);
-  if (!black) return GST_FLOW_ERROR;
+  BufferRef black;
+  if (const GstFlowReturn flow = blank(like, black); flow != GST_FLOW_OK) return flow;
   ++blanked_;
   return send(std::move(black), Sent::blank);
 }

@@ -180,8 +180,8 @@ class FusionStream {
   /// A picture of the visible caps in the output's: itself, or on the left (a visible one) or the right of a
   /// black one. Null when it can't be mapped.
   BufferRef in_output_caps(BufferRef picture, bool is_visible) const;
-  /// A black picture with the metadata of `like`, if given.
-  BufferRef blank(GstBuffer* like);
+  /// A black picture with the metadata of `like`, if given. Where there is none, the flow says why.
+  GstFlowReturn blank(GstBuffer* like, BufferRef& picture);
   GstFlowReturn send_blank(GstBuffer* like);
   /// Lays what was sent while a stream was lost over the fused picture, weaker with each.
   void fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared);

@@ -5,6 +5,7 @@
 // that the host touches ends the test.
 #define GST_USE_UNSTABLE_API
 #include <dlfcn.h>
+#include <gst/base/gstaggregator.h>
 #include <gst/cuda/gstcudabufferpool.h>
 #include <gst/cuda/gstcudacontext.h>
 #include <gst/cuda/gstcudaloader.h>
@@ -293,6 +294,24 @@ TEST_F(Cuda, BlackPicturesGetTheMemoryOfTheOthers) {
   }
 }
 
+TEST_F(Cuda, ABlackPictureWhileFlushingIsNoError) {
+  Rig rig("infrared-loss-policy=blank max-infrared-age=0");
+  gst_harness_set_sink_caps_str(rig.visible, on_device("NV12").c_str());
+  rig.set_caps(caps_text("NV12", 64, 48), caps_text("GRAY8", 32, 24));
+  rig.push_visible({40, 0, 40 * ms});
+  rig.push_infrared({90, 0, 40 * ms});
+  EXPECT_EQ(rig.pull().infrared, 90);
+  GstBufferPool* pool = gst_aggregator_get_buffer_pool(GST_AGGREGATOR(rig.element));
+  gst_buffer_pool_set_flushing(pool, TRUE);
+  rig.push_infrared({91, GST_SECOND, 40 * ms});
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (int n = 0; n < 100 && flow == GST_FLOW_OK; ++n, g_usleep(20'000))
+    flow = gst_harness_push(rig.visible, make_buffer(caps_text("NV12", 64, 48), {41, 500 * ms, 40 * ms}));
+  EXPECT_EQ(flow, GST_FLOW_FLUSHING);
+  EXPECT_FALSE(rig.wait_message(GST_MESSAGE_ERROR, 0));
+  gst_object_unref(pool);
+}
+
 TEST_F(Cuda, AfterALossPicturesOnTheDeviceAreFadedIn) {
   // Infrared pictures lie up to 40 ms from their visible ones, so the one at 80 ms has none.
   const In in = {caps_text("NV12", 64, 48),
@@ -312,12 +331,10 @@ TEST_F(Cuda, AfterALossPicturesOnTheDeviceAreFadedIn) {
 TEST_F(Cuda, AFrozenCameraIsSeenOnTheDeviceToo) {
   // 30 visible pictures that change in places, and infrared ones that are all the same.
   Pipeline p(
-      "videotestsrc pattern=ball num-buffers=30 ! "
-      "video/x-raw,format=NV12,width=320,height=240,framerate=25/1 ! "
-      "cudaupload ! video/x-raw(memory:CUDAMemory) ! f.visible "
+      "videotestsrc pattern=ball num-buffers=30 ! video/x-raw,format=NV12,width=96,height=72,framerate=25/1 "
+      "! cudaupload ! video/x-raw(memory:CUDAMemory) ! f.visible "
       "videotestsrc pattern=black num-buffers=30 ! video/x-raw,format=NV12,width=64,height=48,framerate=25/1 "
-      "! "
-      "cudaupload ! video/x-raw(memory:CUDAMemory) ! f.infrared "
+      "! cudaupload ! video/x-raw(memory:CUDAMemory) ! f.infrared "
       "digfusion name=f ! appsink name=out sync=false");
   gst_element_set_state(p.pipeline, GST_STATE_PLAYING);
   int count = 0;
