@@ -100,7 +100,7 @@ GstFlowReturn FusionStream::without_visible() {
   const BufferRef first = peek(infrared_.pad);
   if (!first) return GST_AGGREGATOR_FLOW_NEED_DATA;
   if (is_gap(first.get())) {
-    pop(infrared_.pad);
+    take_first(infrared_);
     return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
   const Slot slot = slot_of(infrared_, first.get());

@@ -61,13 +61,17 @@ void FusionStream::follow_reference(Input& other, GstBuffer* buffer) {
   }
 }
 
+BufferRef FusionStream::take_first(Input& input) {
+  input.first_used = nullptr;  // the next buffer may lie where this one lay
+  return pop(input.pad);
+}
+
 void FusionStream::advance(Input& input, const Slot& slot) {
-  BufferRef buffer = pop(input.pad);
+  BufferRef buffer = take_first(input);
   if (!buffer) return;  // flushed away
   if (input.held && !input.held->slot.used) ++dropped_;
   input.end = slot.time + slot.interval;
   input.held = Held{std::move(buffer), input.info, slot};
-  input.first_used = nullptr;
 }
 
 FusionStream::Fate FusionStream::use_held(Input& other, Held& partner) {
@@ -102,7 +106,7 @@ FusionStream::Fate FusionStream::find_partner(Input& other, const Slot& leading,
     if (is_gap(first.get())) {
       // Until the gap ends there is nothing to wait for.
       if (slot.time + slot.interval > leading.time) return without_next(other, leading, partner);
-      first = pop(other.pad);
+      first = take_first(other);
       continue;
     }
     switch (pair(other.held ? std::optional(other.held->slot) : std::nullopt, slot, leading)) {
@@ -140,7 +144,7 @@ GstFlowReturn FusionStream::infrared_leads(bool timeout) {
   if (std::exchange(fell_back_, false)) skip_to_other_lead();
   const Slot slot = slot_of(infrared_, next.get());
   if (is_gap(next.get()) || slot.time < skip_before_) {
-    pop(infrared_.pad);
+    take_first(infrared_);
     return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
   if (const auto flow = not_ready()) return *flow;
@@ -152,7 +156,7 @@ GstFlowReturn FusionStream::infrared_leads(bool timeout) {
   if (fate == Fate::wait) return GST_AGGREGATOR_FLOW_NEED_DATA;
   if (fate == Fate::ended && now_.eos_policy != EosPolicy::all) return GST_FLOW_EOS;
 
-  BufferRef infrared = pop(infrared_.pad);
+  BufferRef infrared = take_first(infrared_);
   if (!infrared) return GST_AGGREGATOR_FLOW_NEED_DATA;  // flushed away
   infrared_.end = slot.time + slot.interval;
   infrared_.held = Held{std::move(infrared), infrared_.info, slot};

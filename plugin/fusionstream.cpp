@@ -270,12 +270,12 @@ GstFlowReturn FusionStream::visible_leads(bool timeout) {
   if (const auto flow = not_ready()) return *flow;
   const Slot slot = slot_of(visible_, next.get());
   if (slot.time < skip_before_) {  // an infrared picture in the lead has been sent for its time
-    pop(visible_.pad);
+    take_first(visible_);
     return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
   if (losses_.is(Loss::visible)) {
     if (slot.time < visible_.end) {  // infrared pictures have been sent for its time
-      pop(visible_.pad);
+      take_first(visible_);
       return GST_AGGREGATOR_FLOW_NEED_DATA;
     }
     losses_.update(Loss::visible, false, slot.time, now_.visible_loss);
@@ -292,7 +292,7 @@ GstFlowReturn FusionStream::visible_leads(bool timeout) {
   if (fate == Fate::ended && now_.eos_policy == EosPolicy::first) return GST_FLOW_EOS;
 
   // Out of the queue, so that upstream works on while this picture is fused.
-  BufferRef visible = pop(visible_.pad);
+  BufferRef visible = take_first(visible_);
   if (!visible) return GST_AGGREGATOR_FLOW_NEED_DATA;  // flushed away
   sent_until_ = visible_.end = slot.time + slot.interval;
   gst_aggregator_selected_samples(element_, GST_BUFFER_PTS(next.get()), GST_BUFFER_DTS(next.get()),
@@ -328,12 +328,12 @@ GstFlowReturn FusionStream::fuse_pair(BufferRef visible, const Held& infrared, s
 
 GstFlowReturn FusionStream::visible_ended() {
   if (now_.eos_policy != EosPolicy::all) return GST_FLOW_EOS;
-  while (pop(infrared_.pad)) ++dropped_;
+  while (take_first(infrared_)) ++dropped_;
   return gst_aggregator_pad_is_eos(infrared_.pad) ? GST_FLOW_EOS : GST_AGGREGATOR_FLOW_NEED_DATA;
 }
 
 GstFlowReturn FusionStream::send_gap() {
-  const BufferRef gap = pop(visible_.pad);
+  const BufferRef gap = take_first(visible_);
   if (gap) {
     const Slot slot = slot_of(visible_, gap.get());
     sent_until_ = visible_.end = slot.time + slot.interval;

@@ -134,6 +134,8 @@ class FusionStream {
   bool is_late(const Slot& leading);
   /// Drops the leading stream's first picture.
   GstFlowReturn drop_late(Input& leading, Input& other, const Slot& slot);
+  /// Takes the first buffer out of the queue, if there is one.
+  static BufferRef take_first(Input& input);
   /// Takes the first picture out of the queue and into hand.
   void advance(Input& input, const Slot& slot);
 

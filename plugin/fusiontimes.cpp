@@ -46,7 +46,7 @@ bool FusionStream::is_late(const Slot& leading) {
 }
 
 GstFlowReturn FusionStream::drop_late(Input& leading, Input& other, const Slot& slot) {
-  const BufferRef buffer = pop(leading.pad);
+  const BufferRef buffer = take_first(leading);
   if (!buffer) return GST_AGGREGATOR_FLOW_NEED_DATA;  // flushed away
   leading.end = slot.time + slot.interval;
   // Upstream may push both streams from one thread.

@@ -143,6 +143,40 @@ TEST(InfraredLeads, WhileItIsAwayLiveVisiblePicturesComeByTheirPolicy) {
   EXPECT_EQ(again.visible, 3);
 }
 
+TEST(InfraredLeads, ABufferThatComesOnceMoreIsANewPicture) {
+  Rig rig("lead=infrared max-infrared-age=200000000 qos=false");
+  gst_harness_set_live(rig.visible, TRUE);
+  gst_harness_set_live(rig.infrared, TRUE);
+  gst_harness_use_testclock(rig.visible);
+  rig.set_caps(grey, grey);
+  const auto push = [&](GstBuffer* buffer) {
+    constexpr guint8 captions[] = {0x80, 0x94, 0x2c};
+    if (GstVideoCaptionMeta* before = gst_buffer_get_video_caption_meta(buffer))
+      gst_buffer_remove_meta(buffer, &before->meta);
+    gst_buffer_add_video_caption_meta(buffer, GST_VIDEO_CAPTION_TYPE_CEA608_S334_1A, captions,
+                                      sizeof captions);
+    EXPECT_EQ(gst_harness_push(rig.visible, gst_buffer_ref(buffer)), GST_FLOW_OK);
+  };
+  // As of a camera's pool. It stands for 400 ms, and so stays in the queue after it has been fused.
+  GstBuffer* buffer = make_buffer(grey, {1, 0, 400 * ms});
+  push(buffer);
+  rig.push_infrared({100, 0, 40 * ms});
+  EXPECT_EQ(rig.pull().infrared, 100);
+  // Infrared is away: what was taken before its last picture's end goes.
+  ASSERT_TRUE(gst_harness_wait_for_clock_id_waits(rig.visible, 1, 10));
+  gst_harness_crank_single_clock_wait(rig.visible);
+  for (int n = 0; n < 500 && !gst_buffer_is_writable(buffer); ++n) g_usleep(10'000);
+  ASSERT_TRUE(gst_buffer_is_writable(buffer));
+  GST_BUFFER_PTS(buffer) = 480 * ms;
+  push(buffer);
+  rig.push_infrared({101, 480 * ms, 40 * ms});
+  GstBuffer* fused = gst_harness_pull(rig.visible);
+  EXPECT_EQ(GST_BUFFER_PTS(fused), 480 * ms);
+  EXPECT_TRUE(gst_buffer_get_video_caption_meta(fused)) << "its captions haven't been shown";
+  gst_buffer_unref(fused);
+  gst_buffer_unref(buffer);
+}
+
 /// Gives each picture the time when it was taken by a clock: `delay` before its timestamp.
 auto taken_at(GstClockTime visible_delay, GstClockTime infrared_delay, const char* infrared_clock) {
   return [=](GstBuffer* buffer, bool is_visible) {
