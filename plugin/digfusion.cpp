@@ -234,7 +234,10 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
         gst_event_unref(event);
         return FALSE;
       }
-      if (is_visible) gst_aggregator_update_segment(element, segment);
+      if (is_visible) {
+        gst_aggregator_update_segment(element, segment);
+        state.stream.segment_changed();
+      }
       break;
     }
     case GST_EVENT_FLUSH_START:

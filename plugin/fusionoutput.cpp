@@ -203,9 +203,6 @@ GstFlowReturn FusionStream::send(BufferRef buffer, Sent sent, const Making* maki
   buffer.reset(gst_buffer_make_writable(buffer.release()));
   if (std::exchange(dropped_before_, false)) GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
   add_picture_meta(buffer.get(), sent, wanted_.mode, preset_in_use_, making);
-  // Stream start, caps and segment went downstream with the negotiation.
-  for (GstEvent* event : pending_) gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
-  pending_.clear();
   return gst_aggregator_finish_buffer(element_, buffer.release());
 }
 

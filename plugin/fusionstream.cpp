@@ -44,6 +44,12 @@ FusionStream::FusionStream(GstAggregator* element, GstAggregatorPad* visible, Gs
   gst_video_info_init(&output_info_);
   visible_.pad = visible;
   infrared_.pad = infrared;
+  const auto before_picture = +[](GstPad*, GstPadProbeInfo*, gpointer stream) {
+    static_cast<FusionStream*>(stream)->send_pending();
+    return GST_PAD_PROBE_OK;
+  };
+  gst_pad_add_probe(GST_AGGREGATOR_SRC_PAD(element), GST_PAD_PROBE_TYPE_BUFFER, before_picture, this,
+                    nullptr);
 }
 
 void FusionStream::start() {
@@ -60,7 +66,7 @@ void FusionStream::start() {
   negotiated_across_ = 1;
   preset_in_use_ = wanted_.preset;
   pace_ = {};
-  unconfigured_ = is_timed_ = false;
+  unconfigured_ = is_timed_ = segment_waits_ = false;
   for (const Input* input : {&visible_, &infrared_}) forget_arrivals(GST_DIGFUSION_PAD(input->pad));
   refined_.restart();
 }
@@ -210,11 +216,17 @@ StreamCounts FusionStream::counts() const {
 }
 
 void FusionStream::forward(GstEvent* event) {
-  // Stream start, caps and segment must have gone before, and do with the first picture.
-  if (sent_)
+  // Stream start, caps and segment must have gone before, and do with the next picture.
+  if (sent_ && !segment_waits_)
     gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
   else
     pending_.push_back(event);
+}
+
+void FusionStream::send_pending() {
+  segment_waits_ = false;
+  for (GstEvent* event : std::exchange(pending_, {}))
+    gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
 }
 
 void FusionStream::take_tags(GstAggregatorPad* pad, GstEvent* event) {
@@ -338,8 +350,8 @@ GstFlowReturn FusionStream::send_gap() {
     const Slot slot = slot_of(visible_, gap.get());
     sent_until_ = visible_.end = slot.time + slot.interval;
   }
-  // Before the first picture there is neither a segment nor caps downstream that the gap could lie in.
-  if (gap && sent_)
+  // Before a segment's first picture there is no segment downstream that the gap could lie in.
+  if (gap && sent_ && !segment_waits_)
     gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_),
                        gst_event_new_gap(GST_BUFFER_PTS(gap.get()), GST_BUFFER_DURATION(gap.get())));
   return GST_FLOW_OK;

@@ -60,6 +60,8 @@ class FusionStream {
   bool decide_allocation(GstQuery* query);
   GstBuffer* clip(GstAggregatorPad* pad, GstBuffer* buffer) const;
 
+  /// The output has another segment, which GstAggregator sends with the next picture.
+  void segment_changed() { segment_waits_ = true; }
   /// Sends an event of the visible stream downstream, in order with the pictures. Takes the event.
   void forward(GstEvent* event);
 
@@ -187,6 +189,9 @@ class FusionStream {
   GstFlowReturn send_blank(GstBuffer* like);
   /// Lays what was sent while a stream was lost over the fused picture, weaker with each.
   void fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared);
+  /// What waited for stream start, caps and segment to go. GstAggregator sends the segment with the picture,
+  /// so this is called between the two.
+  void send_pending();
   /// `making` is for Sent::fused.
   GstFlowReturn send(BufferRef buffer, Sent sent, const Making* making = nullptr);
   /// What is told of the picture that was just fused.
@@ -247,7 +252,8 @@ class FusionStream {
   std::mutex told_mutex_;     ///< a leaf; guards told_
   std::optional<Told> told_;  ///< what downstream last said, until the streaming thread reads it
 
-  std::vector<GstEvent*> pending_;  ///< owned; to be sent before the first picture
+  std::vector<GstEvent*> pending_;  ///< owned; to be sent before the next picture
+  bool segment_waits_ = false;      ///< for the next picture to go downstream
   bool downstream_video_meta_ = false;
   bool output_on_device_ = false;              ///< pictures are sent in CUDA memory
   bool sent_ = false;                          ///< something since the start or the last flush

@@ -167,6 +167,45 @@ TEST(Segments, ThatPlayBackwardsAreAnError) {
   gst_message_unref(message);
 }
 
+/// The names of the events at the output since the last call.
+std::string events_of(Rig& rig) {
+  std::string names;
+  while (GstEvent* event = gst_harness_try_pull_event(rig.visible)) {
+    const GstStructure* structure = gst_event_get_structure(event);
+    const bool is_custom = GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM;
+    names += (names.empty() ? "" : " ") +
+             std::string(is_custom ? gst_structure_get_name(structure) : GST_EVENT_TYPE_NAME(event));
+    gst_event_unref(event);
+  }
+  return names;
+}
+
+GstEvent* custom(const char* name) {
+  return gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(name));
+}
+
+TEST(Segments, ComeBeforeTheEventsThatFollowThem) {
+  Rig rig;
+  rig.set_caps(grey, grey);
+  gst_harness_push_event(rig.visible, custom("first"));
+  push_both(rig, 1, 0);
+  rig.pull();
+  EXPECT_EQ(events_of(rig), "stream-start caps segment first");
+  send_segment(rig.visible, 10 * GST_SECOND);
+  gst_harness_push_event(rig.visible, custom("second"));
+  gst_harness_push_event(rig.visible, gst_event_new_gap(10 * GST_SECOND, 40 * ms));
+  send_segment(rig.infrared, 10 * GST_SECOND);
+  push_both(rig, 2, 10 * GST_SECOND + 40 * ms);
+  EXPECT_EQ(rig.pull().visible, 2);
+  EXPECT_EQ(events_of(rig), "segment second") << "the gap is over";
+  // With the segment gone they needn't wait for a picture.
+  gst_harness_push_event(rig.visible, custom("third"));
+  gst_harness_push_event(rig.visible, gst_event_new_gap(10 * GST_SECOND + 80 * ms, 40 * ms));
+  push_both(rig, 3, 10 * GST_SECOND + 120 * ms);
+  rig.pull();
+  EXPECT_EQ(events_of(rig), "third gap");
+}
+
 TEST(Seek, BackwardsIsRefused) {
   Pipeline p(
       "digfusion name=f ! fakesink "
