@@ -156,11 +156,13 @@ BufferRef FusionStream::stamped(GstBuffer* picture, const Slot& slot) const {
 BufferRef FusionStream::read_by_core(const Held& infrared) {
   BufferRef nothing = black_picture(visible_.info), output = black_picture(visible_.info);
   if (!nothing || !output) return nullptr;
-  Parameters alone = wanted_;
+  const Preset preset = follow_settings();
+  Parameters alone = wanted_with(preset);
   alone.mode = View::infrared;
   unconfigured_ = true;  // for the next fused picture
   Status status = session_.configure(alone);
   if (status.ok()) {
+    preset_in_use_ = preset;
     MappedFrame visible_frame(visible_.info, nothing.get(), GST_MAP_READ),
         infrared_frame(infrared.info, infrared.buffer.get(), GST_MAP_READ),
         output_frame(visible_.info, output.get(), GST_MAP_READWRITE);

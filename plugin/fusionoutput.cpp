@@ -79,7 +79,7 @@ Making FusionStream::making_of(const Held& infrared) const {
           session_.report()};
 }
 
-Status FusionStream::configure_changes() {
+Preset FusionStream::follow_settings() {
   if (const auto parameters = settings_.take_changes()) {
     wanted_ = *parameters;
     unconfigured_ = true;
@@ -89,11 +89,19 @@ Status FusionStream::configure_changes() {
     if (pace.climbs) ladder_.restart(pace.wanted, pace.floor);
     pace_ = pace;
   }
-  const Preset preset = pace.climbs ? ladder_.preset() : wanted_.preset;
-  if (!unconfigured_ && preset == preset_in_use_) return {};
+  return pace.climbs ? ladder_.preset() : wanted_.preset;
+}
+
+Parameters FusionStream::wanted_with(Preset preset) const {
   Parameters next = wanted_;
-  if (pace.climbs) (void)set(next, *find_parameter("preset"), std::int64_t{static_cast<int>(preset)});
-  const Status status = session_.configure(next);
+  if (pace_.climbs) (void)set(next, *find_parameter("preset"), std::int64_t{static_cast<int>(preset)});
+  return next;
+}
+
+Status FusionStream::configure_changes() {
+  const Preset preset = follow_settings();
+  if (!unconfigured_ && preset == preset_in_use_) return {};
+  const Status status = session_.configure(wanted_with(preset));
   // A preset that only the ladder asks for; what else is refused isn't its fault.
   if (!status.ok() && !unconfigured_ && preset != preset_in_use_ && preset != wanted_.preset) {
     GST_WARNING_OBJECT(element_, "preset %s can't be had: %s", name_of(preset), status.message);

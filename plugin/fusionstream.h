@@ -165,7 +165,10 @@ class FusionStream {
   GstFlowReturn send_gap();
   GstFlowReturn fuse_pair(BufferRef visible, const Held& infrared, std::int64_t time);
   GstFlowReturn fuse_and_send(BufferRef visible, const Held& infrared);
-  /// Gives the core what was set since the last picture, with the preset that is in time.
+  /// Takes up what was set since the last picture; returns the preset that is in time.
+  Preset follow_settings();
+  Parameters wanted_with(Preset preset) const;
+  /// Gives the core what follow_settings() found.
   Status configure_changes();
   /// Takes up another preset where a picture that took `time` asks for it.
   void keep_pace(std::int64_t time);

@@ -87,7 +87,7 @@ class FakeFuser final : public StreamFuser {
     if (const char* error = std::getenv("DIGFUSION_FAKE_LOAD_ERROR"); error && *error)
       return failure(ErrorCode::model, error);
     fake_log.sharpness = parameters.sharpness;
-    preset_ = parameters.preset;
+    fake_log.preset = preset_ = parameters.preset;
     across_ = panels_across(parameters.mode);
     shows_infrared_ = parameters.mode == View::infrared;
     return {};
@@ -97,7 +97,7 @@ class FakeFuser final : public StreamFuser {
     const Call call(*this);
     ++fake_log.configures;
     fake_log.sharpness = parameters.sharpness;
-    preset_ = parameters.preset;
+    fake_log.preset = preset_ = parameters.preset;
     across_ = panels_across(parameters.mode);
     shows_infrared_ = parameters.mode == View::infrared;
     return {};

@@ -29,6 +29,7 @@ struct FakeCoreLog {
   std::atomic<int> warm_width, warm_height;
   std::atomic<int> device_sources, device_outputs;  ///< pictures in CUDA memory
   std::atomic<double> sharpness;                    ///< of the last load() or configure()
+  std::atomic<Preset> preset;                       ///< of the same
 };
 
 }  // namespace digfusion::test

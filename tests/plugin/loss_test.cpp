@@ -136,16 +136,28 @@ TEST(InfraredLoss, FadingKeepsWhatIsEqualInEveryFormat) {
   }
 }
 
+/// Live streams of I420 and of a square infrared picture, whose first pictures have been fused. The next
+/// infrared picture comes by itself.
+class LosesVisible : public Rig {
+ public:
+  LosesVisible(const std::string& infrared_format, const std::string& properties, bool test_clock = false)
+      : Rig("visible-loss-policy=pass max-visible-age=0 qos=false " + properties) {
+    gst_harness_set_live(visible, TRUE);
+    gst_harness_set_live(infrared, TRUE);
+    if (test_clock)
+      gst_harness_use_testclock(visible);
+    else
+      gst_harness_use_systemclock(visible);
+    set_caps(caps_text("I420", 64, 32), caps_text(infrared_format, 32, 32));
+    push_infrared({200, 0, 40 * ms});
+    push_visible({100, 0, 40 * ms});
+    EXPECT_EQ(pull().infrared, 200);
+  }
+};
+
 TEST(VisibleLoss, InfraredOfAnotherFormatAndShapeIsSentInTheVisibleOne) {
   // White infrared of full range is white of limited range, between black borders at the sides.
-  Rig rig("visible-loss-policy=pass max-visible-age=0 recovery-frames=0");
-  gst_harness_set_live(rig.visible, TRUE);
-  gst_harness_set_live(rig.infrared, TRUE);
-  gst_harness_use_systemclock(rig.visible);
-  rig.set_caps(caps_text("I420", 64, 32), caps_text("GRAY8", 32, 32));
-  rig.push_infrared({200, 0, 40 * ms});
-  rig.push_visible({100, 0, 40 * ms});
-  EXPECT_EQ(rig.pull().infrared, 200);
+  LosesVisible rig("GRAY8", "recovery-frames=0");
   rig.push_infrared({255, 80 * ms, 40 * ms});
   GstBuffer* buffer = gst_harness_pull(rig.visible);
   ASSERT_TRUE(buffer);
@@ -160,14 +172,7 @@ TEST(VisibleLoss, InfraredOfAnotherFormatAndShapeIsSentInTheVisibleOne) {
 
 TEST(VisibleLoss, RawInfraredIsReadByTheCoreAsItIsWhenFused) {
   // A plain conversion shows 14 bits over the range of 16, and would leave borders here.
-  Rig rig("visible-loss-policy=pass max-visible-age=0 recovery-frames=2 qos=false");
-  gst_harness_set_live(rig.visible, TRUE);
-  gst_harness_set_live(rig.infrared, TRUE);
-  gst_harness_use_systemclock(rig.visible);
-  rig.set_caps(caps_text("I420", 64, 32), caps_text("GRAY16_LE", 32, 32));
-  rig.push_infrared({200, 0, 40 * ms});
-  rig.push_visible({100, 0, 40 * ms});
-  EXPECT_EQ(rig.pull().infrared, 200);
+  LosesVisible rig("GRAY16_LE", "recovery-frames=2");
   rig.push_infrared({150, 80 * ms, 40 * ms});
   const Fused alone = rig.pull();
   EXPECT_EQ(alone.pts, 80 * ms);
@@ -177,6 +182,34 @@ TEST(VisibleLoss, RawInfraredIsReadByTheCoreAsItIsWhenFused) {
   const Fused again = rig.pull();
   EXPECT_EQ(again.visible, 110) << "fused again, and not faded";
   EXPECT_EQ(again.infrared, 150);
+}
+
+TEST(VisibleLoss, RawInfraredIsReadWithTheParametersThatWereSetMeanwhile) {
+  LosesVisible rig("GRAY16_LE", "sharpness=0.25");
+  EXPECT_EQ(fake_core_log().sharpness, 0.25);
+  g_object_set(rig.element, "sharpness", 0.75, nullptr);
+  rig.push_infrared({150, 80 * ms, 40 * ms});
+  EXPECT_EQ(rig.pull().visible, 150);
+  EXPECT_EQ(fake_core_log().sharpness, 0.75);
+}
+
+TEST(VisibleLoss, RawInfraredIsReadWithThePresetThatIsInTime) {
+  const Environment slow("DIGFUSION_FAKE_FUSE_MS", "15");  // 60 with preset=quality
+  LosesVisible rig("GRAY16_LE", "preset=quality", /*test_clock=*/true);
+  GstClockTime time = 0;
+  for (int n = 0; n < 100 && fake_core_log().preset == Preset::quality; ++n) {
+    time += 40 * ms;
+    rig.push_infrared({200, time, 40 * ms});
+    rig.push_visible({100, time, 40 * ms});
+    rig.pull();
+  }
+  const Preset in_time = fake_core_log().preset;
+  ASSERT_NE(in_time, Preset::quality);
+  rig.push_infrared({150, time + 80 * ms, 40 * ms});
+  ASSERT_TRUE(gst_harness_wait_for_clock_id_waits(rig.visible, 1, 10));
+  gst_harness_crank_single_clock_wait(rig.visible);
+  EXPECT_EQ(rig.pull().visible, 150);
+  EXPECT_EQ(fake_core_log().preset, in_time);
 }
 
 TEST(PtsTolerance, BeyondItThePictureBeforeStandsIn) {
