@@ -199,11 +199,6 @@ void Refiners::look(std::size_t index, const Placed& placed, const at::Tensor& v
 
 void Refiners::report(std::size_t index, FrameReport& report) const {
   if (index < refiners_.size() && refiners_[index]) refiners_[index]->report(report);
-  for (const std::optional<Refiner>& other : refiners_) {
-    FrameReport its;
-    if (other) other->report(its);
-    report.camera_moved |= its.camera_moved;
-  }
 }
 
 }  // namespace digfusion

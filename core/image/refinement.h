@@ -63,7 +63,7 @@ class Refiners {
   /// Refiner::apply().
   Placed apply(std::size_t index, const Placed& placed) const;
   void look(std::size_t index, const Placed& placed, const at::Tensor& visible);
-  /// Of source `index`, and whether any camera has moved.
+  /// Refiner::report() of source `index` alone.
   void report(std::size_t index, FrameReport& report) const;
 
  private:

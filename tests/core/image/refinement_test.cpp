@@ -254,6 +254,30 @@ TEST(Refiners, ForgetWhereThePlaceThatIsRefinedIsAnother) {
   EXPECT_FALSE(knows());
 }
 
+TEST(Refiners, TellOfTheirSourceAlone) {
+  scene::Faults pushed;
+  pushed.offset_x = 14;
+  Watched registered(scene::Pattern::still, 4, {}), moved(scene::Pattern::still, 4, pushed);
+  Parameters parameters;
+  parameters.registration_refine = Refinement::affine;
+  parameters.registration_limit = 8;
+  Refiners refiners;
+  refiners.configure(parameters);
+  Refiner nobody(Refinement::affine, 8);
+  for (Watched* watched : {&registered, &moved}) watched->watch(nobody, 1);  // renders their pictures
+  for (int i = 0; i < five_seconds; ++i) {
+    refiners.look(1, registered.placed, registered.seen);
+    refiners.look(2, moved.placed, moved.seen);
+  }
+  FrameReport first, second;
+  refiners.report(1, first);
+  refiners.report(2, second);
+  EXPECT_FALSE(first.camera_moved);
+  EXPECT_NEAR(first.refined_x, 0, 0.3);
+  EXPECT_TRUE(second.camera_moved);
+  EXPECT_NEAR(second.refined_x, -14, 1);
+}
+
 // The table of docs/cameras.md: --gtest_also_run_disabled_tests --gtest_filter='*ManyScenes'
 TEST(Refinement, DISABLED_PrintsWhatItFindsOfManyScenes) {
   struct Kind {
