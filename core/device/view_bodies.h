@@ -175,9 +175,18 @@ DIGFUSION_HD inline int view_sample(const GradientStream& s, const ViewSettings&
       return of(x < v.left ? v.first : v.second);
     case Arrangement::checker:
       return of((x / v.wide + y / v.high) % 2 == 0 ? v.first : v.second);
-    case Arrangement::beside:
-      return column < c.columns ? of(v.first)
-                                : panel_sample(s, v, v.second, component, column - c.columns, row);
+    case Arrangement::beside: {
+      const int width = s.picture.width, block = 1 << c.w_sub;
+      const auto at = [&](int pixel) {
+        return pixel < width ? panel_sample(s, v, v.first, component, pixel >> c.w_sub, row)
+                             : panel_sample(s, v, v.second, component, (pixel - width) >> c.w_sub, row);
+      };
+      if (width % block == 0) return at(x);
+      const int end = smaller(x + block, 2 * width);  // a block may hold a pixel of each
+      int sum = 0;
+      for (int pixel = x; pixel < end; ++pixel) sum += at(pixel);
+      return (sum + (end - x) / 2) / (end - x);
+    }
     case Arrangement::corner: {
       const int left = v.left >> c.w_sub;
       const Extent2 small{(v.high + (1 << c.h_sub) - 1) >> c.h_sub,

@@ -204,11 +204,15 @@ class Composer {
 
   Samples beside() && {
     for (int c = 0; c < visible_.components; ++c) {
-      const int columns = samples_to(visible_.component[c], 2 * visible_.width, 0).width;
       cv::Mat& first = result_[static_cast<std::size_t>(c)];
+      const cv::Mat& second = second_[static_cast<std::size_t>(c)];
+      const int block = 1 << visible_.component[c].w_sub;
       cv::Mat both;
-      cv::hconcat(first, second_[static_cast<std::size_t>(c)], both);
-      first = both.colRange(0, columns);  // of an odd width the last chroma sample has no pixel
+      if (visible_.width % block == 0)
+        cv::hconcat(first, second, both);
+      else
+        both = beside_odd(first, second, visible_.component[c]);
+      first = both;
     }
     return std::move(result_);
   }
@@ -224,6 +228,25 @@ class Composer {
   }
 
  private:
+  /// Where the second picture doesn't begin with a block: each sample is the mean of its block's pixels, of
+  /// which one may be the first picture's.
+  cv::Mat beside_odd(const cv::Mat& first, const cv::Mat& second, const Component& component) const {
+    const int sub = component.w_sub, width = visible_.width, block = 1 << sub;
+    cv::Mat both(first.rows, samples_to(component, 2 * width, 0).width, CV_16U);
+    for (int y = 0; y < both.rows; ++y) {
+      const auto *left = first.ptr<std::uint16_t>(y), *right = second.ptr<std::uint16_t>(y);
+      auto* to = both.ptr<std::uint16_t>(y);
+      for (int x = 0; x < both.cols; ++x) {
+        const int begin = x << sub, end = std::min(begin + block, 2 * width);
+        int sum = 0;
+        for (int pixel = begin; pixel < end; ++pixel)
+          sum += pixel < width ? left[pixel >> sub] : right[(pixel - width) >> sub];
+        to[x] = static_cast<std::uint16_t>((sum + (end - begin) / 2) / (end - begin));
+      }
+    }
+    return both;
+  }
+
   cv::Rect on_component(int component, int x, int y, int width, int height) const {
     const Component& c = visible_.component[component];
     const cv::Point corner(x >> c.w_sub, y >> c.h_sub);

@@ -48,7 +48,8 @@ struct Shown {
 };
 
 /// Writes what `parameters` ask for to `output`, which has the visible picture's layout, panels_across()
-/// times as wide. Where two pictures meet, they do so between blocks of subsampled chroma.
+/// times as wide. Where two pictures meet, they do so between blocks of subsampled chroma; but beside a
+/// picture of odd width, whose last block holds a pixel of each.
 void write_view(const Shown& shown, const Parameters& parameters, const Image& output);
 
 /// For pictures that mustn't be interpolated: a picture [1,3,h,w] of each sample's column, row and a 1. Bring

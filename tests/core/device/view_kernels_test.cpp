@@ -72,7 +72,8 @@ class Stream {
           apart += difference;
         }
     EXPECT_LE(apart, samples / 500) << what;  // where a mean lies between two levels
-    // Bytes that hold no sample, too; but those of YUY2's last pixel pair are nobody's where the width is odd.
+    // Bytes that hold no sample, too; but those of YUY2's last pixel pair are nobody's where the width is
+    // odd.
     if (apart == 0 && visible.image.width % 2 == 0) {
       EXPECT_TRUE(output.bytes() == expected.bytes()) << what;
     }
@@ -117,7 +118,7 @@ TEST(ViewKernels, FollowRangeMatrixSizeAndPlaceOfTheLine) {
       stream.visible.image.matrix = matrix;
       stream.set("palette", "lava");
       stream.set("compare", "infrared-fused");
-      for (const char* mode : {"fused", "infrared", "split", "picture-in-picture"}) {
+      for (const char* mode : {"fused", "infrared", "split", "picture-in-picture", "side-by-side"}) {
         stream.set("mode", mode);
         for (const char* position : {"0", "0.31", "1"}) {
           stream.set("split-position", position);

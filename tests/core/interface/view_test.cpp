@@ -193,14 +193,20 @@ TEST_P(EveryLayoutOfViews, SplitAndCheckerShowEachPictureInItsPlace) {
 }
 
 TEST_P(EveryLayoutOfViews, SideBySideIsTwiceAsWide) {
-  const auto visible = views.show({{"mode", "visible"}}), infrared = views.show({{"mode", "infrared"}});
-  const auto output = views.show({{"mode", "side-by-side"}}, 2);
-  for (int c = 0; c < output->image.components; ++c)
-    for (int y = 0; y < output->rows(c); ++y)
-      for (int x = 0; x < output->columns(c); ++x) {
-        const int half = visible->columns(c);
-        ASSERT_EQ(output->get(c, x, y), x < half ? visible->get(c, x, y) : infrared->get(c, x - half, y));
-      }
+  for (const int w : {width, 51}) {  // of an odd width, a block of chroma is the mean of its pixels'
+    Views wide(GetParam(), w, height);
+    const auto visible = wide.show({{"mode", "visible"}}), fused = wide.show({{"mode", "fused"}});
+    const auto output = wide.show({{"mode", "side-by-side"}, {"compare", "visible-fused"}}, 2);
+    for (int c = 0; c < output->image.components; ++c)
+      for (int y = 0, sub = output->image.component[c].w_sub; y < output->rows(c); ++y)
+        for (int x = 0; x < output->columns(c); ++x) {
+          double sum = 0;
+          for (int p = x << sub; p < (x + 1) << sub; ++p)
+            sum += p < w ? visible->get(c, p >> sub, y) : fused->get(c, (p - w) >> sub, y);
+          ASSERT_NEAR(output->get(c, x, y), sum / (1 << sub), .51) << c << " at " << x << ", " << y;
+        }
+  }
+  views.show({{"mode", "side-by-side"}}, 2);
   TestImage narrow(GetParam(), width, height);
   const Status status = views.status(narrow);
   EXPECT_EQ(status.code, ErrorCode::invalid_argument);
