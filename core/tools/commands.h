@@ -2,7 +2,7 @@
 //
 // The subcommands of the program `digfusion`. Each function adds its own to `app`; running it sets
 // `exit_code`: 0 done, 1 failed (a message on standard error says why). What it throws becomes such a message
-// in main.cpp, or, for a CLI::ParseError, the exit code 2: the command line can't be understood.
+// in program.cpp, or, for a CLI::ParseError, the exit code 2: the command line can't be understood.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -28,10 +28,6 @@ struct FusionJob {
 std::vector<FusionJob> plan_fusion(std::span<const std::filesystem::path> inputs,
                                    const std::filesystem::path& output);
 
-/// `picture` (as read_picture() returns it) as a borrowed Image: gray, or RGB of full range, with alpha if it
-/// has.
-Image as_image(const cv::Mat& picture);
-
 /// Reads the sources, fuses and writes: the first picture's size, depth, colour and alpha with the fused
 /// luma, or what parameters.mode shows. Where the task takes the colour of all (fuse_colour.h) they must be
 /// of one size. `parameters` as the fuser was loaded with; channels=rgb fuses the colours themselves.

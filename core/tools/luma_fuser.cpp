@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include "core/tools/fuse_pictures.h"
+#include "core/tools/mat_image.h"
 
 namespace digfusion::tools {
 

@@ -31,6 +31,19 @@ TEST_F(Selftest, AMissingModelIsAFailedCheckAndTheOthersRun) {
   expect_part(result.out, "ok    preset paper: ");
 }
 
+TEST_F(Selftest, AsAProgramOfItsOwnNeedsNeitherGStreamerNorCodecs) {
+  const std::string device_program = environment("DIGFUSION_DEVICE_PROGRAM");
+  const ProcessResult libraries = run_process({"ldd", device_program});
+  ASSERT_EQ(libraries.exit_code, 0) << libraries.err;
+  expect_part(libraries.out, "libdigfusion.so");
+  for (const char* absent : {"libgst", "libopencv_imgcodecs", "libopencv_videoio"})
+    EXPECT_EQ(libraries.out.find(absent), std::string::npos) << libraries.out;
+  const ProcessResult help = run_process({device_program, "--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  for (const char* part : {"selftest", "bench", "info"}) expect_part(help.out, part);
+  EXPECT_EQ(run_process({device_program, "selftest", "--device", "cuda:99"}).exit_code, 1);
+}
+
 TEST_F(Selftest, ADeviceThatIsntThereIsAnError) {
   expect_failure(digfusion({"selftest", "--device", "cuda:99"}), 1, {"cuda:99", "isn't there"});
 }
