@@ -8,10 +8,10 @@
 // stream's first frame decides for itself, and for the second of two in flight. How much of it is taken away
 // is this frame's.
 //
-// Pictures in the host's memory cross the bus in streams of their own, so that one frame is uploaded and
-// another downloaded while a third part of the GPU computes. What frames have in common (planes, past) is
-// used by the computing stream alone, one after another; what crosses is a frame's own (GradientPlan::Slot),
-// and used again when finish() has waited for the last that happened to it.
+// Pictures in the host's memory cross the bus in streams of their own, so that one frame is uploaded while
+// the one before is computed, and computed while that one is downloaded. What frames have in common (planes,
+// past) is used by the computing stream alone, one after another; what crosses is a frame's own
+// (GradientPlan::Slot), and used again when finish() has waited for the last that happened to it.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -39,10 +39,10 @@ void DeviceFrames::configure(const Fuser& fuser) {
     return;
   }
   if (frame_ && evidence_ == p.evidence && model_ == fuser.model()) return;
-  frame_ = std::make_unique<GradientFrame>(make_backend(choice.device),
-                                           p.evidence == EvidenceSource::student
-                                               ? gradient_student_of(p, choice.device, choice.network)
-                                               : nullptr);
+  frame_ = std::make_unique<GradientFrame>(
+      make_backend(choice.device),
+      p.evidence == EvidenceSource::student ? gradient_student_of(p, choice.device, choice.network) : nullptr,
+      true, p.frames_in_flight);
   evidence_ = p.evidence;
   model_ = fuser.model();
 }
@@ -52,8 +52,8 @@ bool DeviceFrames::takes(const Parameters& p) const {
          p.batch_streams == 1;
 }
 
-void DeviceFrames::fuse(const Image* sources, std::size_t count, const Image& output, const Parameters& p,
-                        bool registers, const Prepare& prepare) {
+void DeviceFrames::begin(const Image* sources, std::size_t count, const Image& output, const Parameters& p,
+                         bool registers, const Prepare& prepare) {
   const int here = frame_->backend().device().index();
   for (std::size_t i = 0; i <= count; ++i) {
     const Image& image = i < count ? sources[i] : output;
@@ -71,7 +71,7 @@ void DeviceFrames::fuse(const Image* sources, std::size_t count, const Image& ou
     else
       negative[i] = p.polarity == Polarity::black_hot;
   }
-  frame_->fuse({sources, count}, ready, {negative, count}, output, p);
+  frame_->begin({sources, count}, ready, {negative, count}, output, p);
 }
 
 void DeviceFrames::reset() {

@@ -26,16 +26,22 @@ class DeviceFrames {
   /// Picture i ≥ 1 as a tensor on the visible picture's grid, for pictures that need more than a kernel does.
   using Prepare = std::function<at::Tensor(std::size_t i)>;
 
-  /// After each change of the fuser's parameters. Throws as GradientFrame and open_gradient_student().
+  /// After each change of the fuser's parameters, when no frame is begun. Throws as GradientFrame and
+  /// open_gradient_student().
   void configure(const Fuser& fuser);
 
   /// Whether the next frame is one of these.
   bool takes(const Parameters& parameters) const;
 
-  /// Fuses checked pictures. `prepare` is called for what is raw, is cropped, has another size, or is moved
-  /// (`registers`).
-  void fuse(const Image* sources, std::size_t count, const Image& output, const Parameters& parameters,
-            bool registers, const Prepare& prepare);
+  /// How many frames that this takes may be begun and not finished.
+  int in_flight() const { return frame_ ? frame_->in_flight() : 1; }
+
+  /// Begins to fuse checked pictures, as GradientFrame::begin() does. `prepare` is called, and done with, for
+  /// what is raw, is cropped, has another size, or is moved (`registers`).
+  void begin(const Image* sources, std::size_t count, const Image& output, const Parameters& parameters,
+             bool registers, const Prepare& prepare);
+  /// The oldest frame that was begun.
+  void finish() { frame_->finish(); }
 
   /// Lets the driver load the kernels and cuDNN choose its algorithms for this size; the graph of the
   /// pictures' layout is recorded in the first frames.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -68,11 +69,12 @@ class TensorStreamFuser : public StreamFuser {
  public:
   Status load(const Parameters& parameters, LogSink sink, void* user) noexcept override {
     return guarded([&] {
+      begun_.clear();
+      frames_on_device_ = DeviceFrames();  // waits for what was begun
       registrar_ = Registrar(parameters.registration.view());
       fuser_.emplace(parameters, [&](const std::string& message) {
         if (sink) sink(user, LogLevel::warning, message.c_str());
       });
-      frames_on_device_ = DeviceFrames();
       frames_on_device_.configure(*fuser_);
       thermal_.clear();
       has_fused_ = false;
@@ -91,6 +93,7 @@ class TensorStreamFuser : public StreamFuser {
   Status configure(const Parameters& parameters) noexcept override {
     return guarded([&] {
       require_loaded();
+      require_none_begun();
       use_threads(fuser_->parameters().threads);
       const Method method = fuser_->parameters().method;
       Registrar registrar = registrar_;
@@ -108,6 +111,7 @@ class TensorStreamFuser : public StreamFuser {
   Status warm_up(int width, int height) noexcept override {
     return guarded([&] {
       require_loaded();
+      require_none_begun();
       use_threads(fuser_->parameters().threads);
       const int channels = fuser_->parameters().channels == Channels::rgb ? 3 : 1;
       if (frames_on_device_.takes(fuser_->parameters()))
@@ -121,17 +125,9 @@ class TensorStreamFuser : public StreamFuser {
   Status fuse(const Image* sources, std::size_t count, const Image& output) noexcept override {
     return guarded([&] {
       require_loaded();
-      if (count < 2 || count > max_sources)
-        throw Error(ErrorCode::invalid_argument,
-                    "fusion needs 2 to 8 pictures, not " + std::to_string(count));
+      require_none_begun();
+      check_pictures(sources, count, output);
       const Parameters& parameters = fuser_->parameters();
-      const int across = panels_across(parameters.mode);
-      check_image(sources[0], "visible");
-      check_image(output, "output", across);
-      if (sources[0].big_endian)
-        throw Error(ErrorCode::invalid_argument, "visible picture: its samples are big-endian");
-      check_same_layout(sources[0], output, across);
-      check_colours(parameters, output);
       const ViewNeeds needs = needs_of(parameters);
       use_threads(fuser_->parameters().threads);
       Stopwatch whole, stage;
@@ -195,18 +191,33 @@ class TensorStreamFuser : public StreamFuser {
     });
   }
 
-  int frames_in_flight() const noexcept override { return 1; }
+  int frames_in_flight() const noexcept override {
+    return is_on_device() ? frames_on_device_.in_flight() : 1;
+  }
 
   Status begin(const Image* sources, std::size_t count, const Image& output) noexcept override {
-    if (has_begun_) return failure(ErrorCode::internal, "a frame is begun and not finished");
-    const Status status = fuse(sources, count, output);
-    has_begun_ = status.ok();
-    return status;
+    if (!is_on_device() && begun_.empty()) {
+      const Status status = fuse(sources, count, output);
+      if (status.ok()) begun_.push_back({});
+      return status;
+    }
+    return guarded([&] {
+      if (begun_.size() >= std::size_t(frames_in_flight()))
+        throw Error(ErrorCode::invalid_argument, "as many frames are begun as may be, and none is finished");
+      check_pictures(sources, count, output);
+      use_threads(fuser_->parameters().threads);
+      begin_on_device(sources, count, output);
+    });
   }
 
   Status finish() noexcept override {
-    if (!std::exchange(has_begun_, false)) return failure(ErrorCode::internal, "no frame is begun");
-    return {};
+    return guarded([&] {
+      if (begun_.empty()) throw Error(ErrorCode::invalid_argument, "no frame is begun");
+      if (begun_.front().on_device)
+        finish_on_device();
+      else
+        begun_.pop_front();
+    });
   }
 
   void reset() noexcept override {
@@ -246,6 +257,27 @@ class TensorStreamFuser : public StreamFuser {
     if (!fuser_) throw Error(ErrorCode::internal, "load() has not succeeded");
   }
 
+  /// Whether the next frame takes the GPU's way.
+  bool is_on_device() const { return fuser_ && frames_on_device_.takes(fuser_->parameters()); }
+
+  void require_none_begun() const {
+    if (!begun_.empty()) throw Error(ErrorCode::invalid_argument, "a frame is begun and not finished");
+  }
+
+  /// What fuse() and begin() ask of pictures, but for the infrared ones.
+  void check_pictures(const Image* sources, std::size_t count, const Image& output) const {
+    if (count < 2 || count > max_sources)
+      throw Error(ErrorCode::invalid_argument, "fusion needs 2 to 8 pictures, not " + std::to_string(count));
+    const Parameters& parameters = fuser_->parameters();
+    const int across = panels_across(parameters.mode);
+    check_image(sources[0], "visible");
+    check_image(output, "output", across);
+    if (sources[0].big_endian)
+      throw Error(ErrorCode::invalid_argument, "visible picture: its samples are big-endian");
+    check_same_layout(sources[0], output, across);
+    check_colours(parameters, output);
+  }
+
   /// What registration-refine has found holds for pictures of these sizes and aspects alone.
   void follow_geometry(const Image* sources, std::size_t count) {
     std::vector<double> geometry;
@@ -257,14 +289,25 @@ class TensorStreamFuser : public StreamFuser {
 
   /// The frame's way where a GPU does all of it.
   void fuse_on_device(const Image* sources, std::size_t count, const Image& output) {
-    Stopwatch whole;
+    const std::vector<ThermalSource> thermal = thermal_;
+    begin_on_device(sources, count, output);
+    try {
+      finish_on_device();
+    } catch (...) {
+      thermal_ = thermal;
+      throw;
+    }
+  }
+
+  void begin_on_device(const Image* sources, std::size_t count, const Image& output) {
+    Stopwatch watch;
     if (!std::exchange(was_on_device_, true)) frames_on_device_.reset();
     std::vector<ThermalSource> thermal = thermal_;
     thermal.resize(count - 1);
     const ThermalSettings settings(fuser_->parameters());
     at::Tensor visible;  // read where an infrared picture doesn't cover all of it
     for (std::size_t i = 1; i < count; ++i) check_image(sources[i], "infrared");
-    frames_on_device_.fuse(
+    frames_on_device_.begin(
         sources, count, output, fuser_->parameters(), registrar_.registers(), [&](std::size_t i) {
           const HostImages host(sources + i, 1, sources[i]);
           const at::Tensor picture = thermal[i - 1].read(host.sources()[0], settings, false);
@@ -272,6 +315,16 @@ class TensorStreamFuser : public StreamFuser {
           return refiners_.apply(i, unrefined_place(i, picture, visible, sources)).over(visible);
         });
     thermal_ = std::move(thermal);
+    begun_.push_back({.on_device = true, .milliseconds = watch.lap()});
+  }
+
+  /// The oldest one that was begun. Its time is what both halves took of the caller's: what a frame costs,
+  /// less what the GPU did of it meanwhile.
+  void finish_on_device() {
+    Stopwatch watch;
+    const Begun begun = begun_.front();
+    begun_.pop_front();
+    frames_on_device_.finish();
     has_fused_ = false;  // the Fuser hasn't
     report_ = {};
     if (const auto share = frames_on_device_.infrared_share()) {
@@ -279,7 +332,7 @@ class TensorStreamFuser : public StreamFuser {
       report_.weight_mean[0] = *share;
     }
     const std::scoped_lock lock(statistics_mutex_);
-    const double milliseconds = whole.lap();
+    const double milliseconds = begun.milliseconds + watch.lap();
     fuse_.add(milliseconds);
     total_.add(milliseconds);
     ++frames_;
@@ -359,7 +412,11 @@ class TensorStreamFuser : public StreamFuser {
   std::optional<Fuser> fuser_;
   DeviceFrames frames_on_device_;
   bool was_on_device_ = false;  // the last frame
-  bool has_begun_ = false;      // a frame that isn't finished
+  struct Begun {
+    bool on_device = false;  // else it is done already
+    double milliseconds = 0;
+  };
+  std::deque<Begun> begun_;  // frames that aren't finished, the oldest first
   Registrar registrar_{""};
   Refiners refiners_;
   std::vector<double> geometry_;         // width, height and pixel aspect of all sources, that refiners_ know

@@ -93,7 +93,8 @@ double planes_ms(int width, int height, const Ceilings& c) {
 class Pictures {
  public:
   Pictures(at::Device device, SizeText size)
-      : output_(picture_layout("NV12"), size.width, size.height, 0, device) {
+      : outputs_{DevicePicture(picture_layout("NV12"), size.width, size.height, 0, device),
+                 DevicePicture(picture_layout("NV12"), size.width, size.height, 0, device)} {
     std::vector<BenchFrame> frames = bench_frames(size.width, size.height, 4);
     for (std::size_t n = 0; n < frames.size(); ++n) {
       frames[n].visible.resize(frames[n].infrared.size());
@@ -107,23 +108,30 @@ class Pictures {
     const std::size_t i = std::size_t(n) % visible_.size();
     return {visible_[i].image(), infrared_[i].image()};
   }
-  const Image& output() const { return output_.image(); }
+  /// Two take turns.
+  const Image& output(int n) const { return outputs_[std::size_t(n % 2)].image(); }
 
  private:
   std::vector<DevicePicture> visible_, infrared_;
-  DevicePicture output_;
+  std::array<DevicePicture, 2> outputs_;
 };
 
 /// A stream by the kernels.
 class Stream {
  public:
   Stream(const Parameters& p, const DeviceChoice& choice, SizeText size)
-      : frame(make_backend(choice.device), p.evidence == EvidenceSource::student
-                                               ? gradient_student_of(p, choice.device, choice.network)
-                                               : nullptr),
+      : Stream(p, choice, size, choice.device, 1) {}
+  /// `memory`: where the pictures are.
+  Stream(const Parameters& p, const DeviceChoice& choice, SizeText size, at::Device memory, int in_flight)
+      : frame(make_backend(choice.device),
+              p.evidence == EvidenceSource::student ? gradient_student_of(p, choice.device, choice.network)
+                                                    : nullptr,
+              true, in_flight),
         parameters_(p),
-        pictures_(choice.device, size) {}
-  void fuse(int n) { frame.fuse(pictures_.sources(n), {}, {}, pictures_.output(), parameters_); }
+        pictures_(memory, size) {}
+  void fuse(int n) { frame.fuse(sources(n), {}, {}, output(0), parameters_); }
+  std::array<Image, 2> sources(int n) const { return pictures_.sources(n); }
+  const Image& output(int n) const { return pictures_.output(n); }
 
   GradientFrame frame;
 
@@ -143,7 +151,7 @@ class LibraryStream {
   }
   void fuse(int n) {
     const std::array sources = pictures_.sources(n);
-    require(fuser_->fuse(sources.data(), sources.size(), pictures_.output()));
+    require(fuser_->fuse(sources.data(), sources.size(), pictures_.output(0)));
   }
 
  private:
@@ -171,6 +179,28 @@ FrameTime time_frames(Stream& stream, int frames, double seconds) {
     total += ms;
   }
   return {times.summary().mean_ms, times.summary().p95_ms};
+}
+
+/// Mean of frames from and to the host's memory, so many of them in flight.
+double host_frame_ms(const Parameters& p, const DeviceChoice& choice, SizeText size, int in_flight,
+                     int frames, double seconds) {
+  Stream stream(p, choice, size, at::kCPU, in_flight);
+  stream.frame.begin(stream.sources(0), {}, {}, stream.output(0), p);
+  const auto next = [&](int n) {
+    if (in_flight == 1) stream.frame.finish();
+    stream.frame.begin(stream.sources(n), {}, {}, stream.output(n), p);
+    if (in_flight > 1) stream.frame.finish();
+  };
+  for (int n = 1; n < 10; ++n) next(n);
+  Stopwatch watch;
+  double total = 0;
+  int done = 0;
+  for (; done < frames && (done < 3 || total < seconds * 1e3); ++done) {
+    next(10 + done);
+    total += watch.lap();
+  }
+  stream.frame.finish();
+  return total / done;
 }
 
 std::string parts_of(Stream& stream) {
@@ -286,6 +316,15 @@ std::string device_tables(const Parameters& base, const std::vector<SizeText>& s
   }
   text += "Frames from NV12 and GRAY8 in the device's memory to NV12 there.\n\n" + markdown_table(rows) +
           "\n" + parts + "\n";
+
+  std::vector<TableRow> crossing = {{"system memory", "frames in flight", "frame ms", "frames/s"}};
+  for (const SizeText& size : sizes)
+    for (const int in_flight : {1, 2}) {
+      const double ms = host_frame_ms(base, choice, size, in_flight, frames, seconds);
+      crossing.push_back({std::to_string(size.width) + "x" + std::to_string(size.height),
+                          std::to_string(in_flight), number_text(ms, 3), number_text(1e3 / ms, 1)});
+    }
+  text += "The same from the host's memory and to it.\n\n" + markdown_table(crossing) + "\n";
 
   std::vector<TableRow> many = {{"streams", "size", "frames/s of all", "of one stream's"}};
   for (const SizeText& size : sizes) {

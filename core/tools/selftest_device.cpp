@@ -24,6 +24,7 @@
 #include "core/tools/bench_frames.h"
 #include "core/tools/console.h"
 #include "core/tools/device_pictures.h"
+#include "core/tools/selftest_flight.h"
 #include "core/tools/selftest_views.h"
 
 namespace digfusion::tools {
@@ -431,6 +432,8 @@ void check_device(const Parameters& base, const DeviceChoice& choice, int frames
       check("CUDA memory", [&] { return check_cuda_memory(p, choice); });
   check("graphs", [&] { return check_graphs(student, choice); });
   check("steady state", [&] { return check_steady_state(student, choice, frames); });
+  check("frames in flight", [&] { return check_frames_in_flight(student, choice, frames); });
+  if (choice.device.is_cuda()) check("frames in flight", [&] { return check_library_in_flight(student); });
   check("out of memory", [&] { return check_out_of_memory(student, choice); });
   if (choice.device.is_cuda() && at::detail::getCUDAHooks().deviceCount() > 1)
     check("two devices", [&] { return check_second_device(student, choice); });

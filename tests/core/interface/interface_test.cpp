@@ -75,6 +75,34 @@ TEST_F(Interface, PicturesInCudaMemoryNeedAGpu) {
   EXPECT_TRUE(fuse(*fuser).ok());
 }
 
+TEST_F(Interface, FusesAFrameInTwoHalves) {
+  const Image sources[] = {visible.image, infrared.image};
+  expect_failure(fuser->begin(sources, 2, output.image), ErrorCode::internal, "load()");
+  ASSERT_TRUE(fuser->load(parameters, nullptr, nullptr).ok());
+  ASSERT_TRUE(fuse(*fuser).ok());
+  const auto expected = output.bytes();
+  fuser->reset();
+  EXPECT_EQ(fuser->frames_in_flight(), 1) << "the CPU's";
+
+  output.fill(9);
+  ASSERT_TRUE(fuser->begin(sources, 2, output.image).ok());
+  // A frame that is begun is in the way of others, and stays.
+  for (const Status& status : {fuser->begin(sources, 2, output.image), fuser->configure(parameters),
+                               fuser->warm_up(32, 32), fuse(*fuser)})
+    EXPECT_EQ(status.code, ErrorCode::invalid_argument) << status.message;
+  ASSERT_TRUE(fuser->finish().ok());
+  EXPECT_EQ(output.bytes(), expected);
+  EXPECT_EQ(fuser->statistics().frames, 2u);
+  expect_failure(fuser->finish(), ErrorCode::invalid_argument, "no frame is begun");
+
+  // One that fails in begin() isn't finished; load() drops one that is begun.
+  EXPECT_FALSE(fuser->begin(sources, 1, output.image).ok());
+  EXPECT_FALSE(fuser->finish().ok());
+  ASSERT_TRUE(fuser->begin(sources, 2, output.image).ok());
+  ASSERT_TRUE(fuser->load(parameters, nullptr, nullptr).ok());
+  expect_failure(fuser->finish(), ErrorCode::invalid_argument, "no frame is begun");
+}
+
 TEST_F(Interface, RefusesAnotherVersion) {
   EXPECT_EQ(digfusion_abi_version(), abi_version);
   Status status;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "core/tools/selftest_flight.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "core/device/backend.h"
+#include "core/fusion/gradient_frame.h"
+#include "core/fusion/method.h"
+#include "core/tools/bench_frames.h"
+#include "core/tools/device_pictures.h"
+
+namespace digfusion::tools {
+namespace {
+
+void require(bool met, const std::string& detail) {
+  if (!met) throw std::runtime_error(detail);
+}
+
+/// Lumas of the generated scene.
+std::vector<BenchFrame> scene_of(int width, int height, int count) {
+  std::vector<BenchFrame> frames = bench_frames(width, height, count);
+  for (BenchFrame& frame : frames) frame.visible.resize(frame.infrared.size());
+  return frames;
+}
+
+GradientFrame frame_of(const Parameters& p, const DeviceChoice& choice) {
+  return GradientFrame(
+      make_backend(choice.device),
+      p.evidence == EvidenceSource::student ? gradient_student_of(p, choice.device, choice.network) : nullptr,
+      true, 2);
+}
+
+}  // namespace
+
+std::string check_frames_in_flight(const Parameters& p, const DeviceChoice& choice, int frames) {
+  constexpr int width = 320, height = 256, kept = 3;
+  std::vector<BenchFrame> scene = scene_of(width, height, 5);
+  const at::Device host(at::kCPU);
+  std::vector<DevicePicture> visible, infrared, outputs;
+  for (std::size_t n = 0; n < scene.size(); ++n) {
+    visible.emplace_back(picture_layout("NV12"), width, height, 8, host).fill(scene[n].visible, n);
+    infrared.emplace_back(picture_layout("GRAY8"), width, height, 0, host).fill(scene[n].infrared, n);
+  }
+  for (int i = 0; i < kept; ++i) outputs.emplace_back(picture_layout("NV12"), width, height, 0, host);
+  GradientFrame overlapped = frame_of(p, choice), one_by_one = frame_of(p, choice);
+  const auto begin = [&](GradientFrame& frame, int n, const DevicePicture& output) {
+    const std::size_t i = std::size_t(n) % visible.size();
+    frame.begin(std::array{visible[i].image(), infrared[i].image()}, {}, {}, output.image(), p);
+  };
+
+  int apart = 0;
+  begin(overlapped, 0, outputs[0]);
+  for (int n = 0; n < 20; ++n) {
+    begin(overlapped, n + 1, outputs[std::size_t(n + 1) % 2]);
+    overlapped.finish();
+    begin(one_by_one, n, outputs[2]);
+    one_by_one.finish();
+    const auto a = outputs[std::size_t(n) % 2].bytes(), b = outputs[2].bytes();
+    for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, std::abs(int(a[i]) - int(b[i])));
+  }
+  require(apart <= (choice.device.is_cpu() ? 0 : 1),
+          "frames in flight differ from frames one by one by " + std::to_string(apart) + " of 255");
+
+  Backend& backend = overlapped.backend();
+  const DeviceCounts before = backend.counts();
+  backend.forbid_hidden_waits(true);
+  try {
+    for (int n = 20; n < 20 + frames; ++n) {
+      begin(overlapped, n + 1, outputs[std::size_t(n + 1) % 2]);
+      overlapped.finish();
+    }
+  } catch (...) {
+    backend.forbid_hidden_waits(false);
+    throw;
+  }
+  backend.forbid_hidden_waits(false);
+  const auto allocations = backend.counts().allocations - before.allocations,
+             waits = backend.counts().waits - before.waits;
+  const std::string detail = "differ from frames one by one by " + std::to_string(apart) + " of 255; " +
+                             std::to_string(frames) + " frames: " + std::to_string(allocations) +
+                             " device allocations, " + std::to_string(waits) + " waits";
+  require(allocations == 0 && waits == std::uint64_t(frames), detail);
+  return detail;
+}
+
+std::string check_library_in_flight(const Parameters& p) {
+  constexpr int width = 160, height = 128, frames = 12;
+  std::vector<BenchFrame> scene = scene_of(width, height, 4);
+  std::vector<std::vector<std::uint8_t>> results[2];
+  for (const bool overlap : {false, true}) {
+    Status status;
+    const std::unique_ptr<StreamFuser> fuser(digfusion_create(abi_version, sizeof(Parameters), &status));
+    if (fuser) status = fuser->load(p, nullptr, nullptr);
+    require(status.ok(), status.message);
+    require(fuser->frames_in_flight() == p.frames_in_flight,
+            std::to_string(fuser->frames_in_flight()) + " frames in flight");
+    std::vector<DevicePicture> pictures;
+    for (int i = 0; i < frames; ++i) {
+      for (const char* layout : {"NV12", "GRAY8", "NV12"})
+        pictures.emplace_back(picture_layout(layout), width, height, 0, at::Device(at::kCPU));
+      const BenchFrame& f = scene[std::size_t(i) % scene.size()];
+      pictures[std::size_t(3 * i)].fill(f.visible, std::uint64_t(i));
+      pictures[std::size_t(3 * i + 1)].fill(f.infrared, std::uint64_t(i));
+    }
+    const int ahead = overlap ? fuser->frames_in_flight() - 1 : 0;
+    for (int n = 0; n < frames + ahead; ++n) {
+      if (n < frames) {
+        const std::array sources{pictures[std::size_t(3 * n)].image(),
+                                 pictures[std::size_t(3 * n + 1)].image()};
+        status = fuser->begin(sources.data(), sources.size(), pictures[std::size_t(3 * n + 2)].image());
+        require(status.ok(), status.message);
+      }
+      if (n < ahead) continue;
+      status = fuser->finish();
+      require(status.ok(), status.message);
+      results[overlap].push_back(pictures[std::size_t(3 * (n - ahead) + 2)].bytes());
+    }
+  }
+  int apart = 0;
+  for (std::size_t n = 0; n < results[0].size(); ++n)
+    for (std::size_t i = 0; i < results[0][n].size(); ++i)
+      apart = std::max(apart, std::abs(int(results[0][n][i]) - int(results[1][n][i])));
+  const std::string detail = "by the library's door: differ by " + std::to_string(apart) + " of 255";
+  require(apart <= 1, detail);
+  return detail;
+}
+
+}  // namespace digfusion::tools
