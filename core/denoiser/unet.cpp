@@ -209,7 +209,7 @@ struct LayerCosts : Whole {
   void layer(double in_pixels, double out_pixels, std::int64_t in, std::int64_t out, double taps) {
     const double weights = taps * double(in) * double(out);
     layers.push_back({std::min(in_pixels, out_pixels) * weights,
-                      in_pixels * double(in) + out_pixels * double(out) + weights});
+                      in_pixels * double(in) + out_pixels * double(out), weights});
   }
   void embed(std::int64_t) {}
   void tell(const std::string&, std::int64_t, std::int64_t) {}

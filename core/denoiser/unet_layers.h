@@ -11,7 +11,8 @@ namespace digfusion {
 /// What a layer computes and moves for one picture: for the least time that a device can take.
 struct LayerCost {
   double multiply_adds;
-  double numbers;  ///< of input, output and weights, each once
+  double numbers;  ///< of input and output, each once
+  double weights;  ///< once for all pictures of a batch
 };
 
 /// Of every convolution on a picture of this size; `fine` as in unet_multiply_adds(), which is the sum.

@@ -390,6 +390,14 @@ class KernelSet : public Kernels {
     });
   }
 
+  void copy_blocks(const BlockCopies& copies) const override {
+    const int unit = unit_of(copies);
+    std::int64_t most = 0;
+    for (int i = 0; i < copies.count; ++i) most = larger(most, copies.copy[i].bytes);
+    launch_.map(static_cast<int>((most + unit - 1) / unit), 1, copies.count,
+                [copies, unit] DIGFUSION_HD(int x, int, int i) { copy_unit(copies.copy[i], unit, x); });
+  }
+
   void do_nothing() const override {
     launch_.map(1, 1, 1, [] DIGFUSION_HD(int, int, int) {});
   }

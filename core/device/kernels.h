@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "core/device/block_copies.h"
 #include "core/device/gradient_stream.h"
 
 namespace digfusion {
@@ -68,6 +69,7 @@ class Kernels {
   virtual void group_norm(const GroupNormCall&) const = 0;
   virtual void guided_step(const GuidedStepCall&) const = 0;
   virtual void combine(const CombineCall&) const = 0;
+  virtual void copy_blocks(const BlockCopies&) const = 0;
   virtual void do_nothing() const = 0;  ///< one empty kernel, whose time is a launch's
 };
 

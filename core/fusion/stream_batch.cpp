@@ -5,8 +5,6 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <chrono>
-#include <map>
-#include <mutex>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -14,6 +12,7 @@
 
 #include "core/device/fitting_batches.h"
 #include "core/fusion/rendezvous.h"
+#include "core/fusion/shared_places.h"
 
 namespace digfusion {
 namespace {
@@ -104,26 +103,15 @@ StreamBatch::StreamBatch(std::shared_ptr<const GradientStudent> student, int str
 
 StreamBatch::~StreamBatch() = default;
 
-std::shared_ptr<StreamBatch::Place> StreamBatch::place_for(
-    const std::shared_ptr<const GradientStudent>& student, int streams, std::int64_t height,
-    std::int64_t width) {
-  using Key = std::tuple<const GradientStudent*, int, std::int64_t, std::int64_t>;
-  static std::mutex mutex;  // before that of a Rendezvous, whose last owner may go here
-  static std::map<Key, std::weak_ptr<Place>> places;
-  const std::scoped_lock lock(mutex);
-  std::erase_if(places, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<Place>& known = places[{student.get(), streams, height, width}];
-  std::shared_ptr<Place> place = known.lock();
-  if (!place) known = place = std::make_shared<Place>(student, streams, height, width);
-  return place;
-}
-
 GradientEstimates StreamBatch::estimate(const at::Tensor& pictures, std::span<const NoiseLevel> noise,
                                         double milliseconds) {
   const std::int64_t height = pictures.size(2), width = pictures.size(3);
   if (!seat_ || seat_->height != height || seat_->width != width) {
+    using Key = std::tuple<const GradientStudent*, int, std::int64_t, std::int64_t>;
+    static SharedPlaces<Key, Place> places;
     seat_.reset();
-    seat_ = std::make_unique<Seat>(place_for(student_, streams_, height, width), height, width);
+    const auto make = [&] { return std::make_shared<Place>(student_, streams_, height, width); };
+    seat_ = std::make_unique<Seat>(places.at({student_.get(), streams_, height, width}, make), height, width);
   }
   Item item{pictures, noise, room_for(pictures, student_->config())};
   item.ready.mark(pictures.device());

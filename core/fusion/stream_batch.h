@@ -33,8 +33,6 @@ class StreamBatch {
  private:
   struct Place;
   struct Seat;
-  static std::shared_ptr<Place> place_for(const std::shared_ptr<const GradientStudent>& student, int streams,
-                                          std::int64_t height, std::int64_t width);
 
   std::shared_ptr<const GradientStudent> student_;
   int streams_;

@@ -270,7 +270,8 @@ TEST(UNet, TellsWhatEachConvolutionCosts) {
       const double pixels = 16. * 24 / (config.unshuffle * config.unshuffle),
                    channels = double(config.unshuffle) * config.unshuffle, width = double(config.widths[0]);
       EXPECT_DOUBLE_EQ(layers[0].multiply_adds, pixels * 9 * channels * width);
-      EXPECT_DOUBLE_EQ(layers[0].numbers, pixels * (channels + width) + 9 * channels * width);
+      EXPECT_DOUBLE_EQ(layers[0].numbers, pixels * (channels + width));
+      EXPECT_DOUBLE_EQ(layers[0].weights, 9 * channels * width);
     }
 }
 
