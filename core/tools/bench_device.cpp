@@ -77,7 +77,8 @@ Floor floor_of(const std::vector<LayerCost>& layers, double pictures, at::Scalar
   Floor floor;
   for (const LayerCost& layer : layers) {
     const double arithmetic = pictures * 2 * layer.multiply_adds / (c.tera_flops * 1e9),
-                 memory = pictures * layer.numbers * double(at::elementSize(dtype)) / (c.giga_bytes * 1e6);
+                 memory = (pictures * layer.numbers + layer.weights) * double(at::elementSize(dtype)) /
+                          (c.giga_bytes * 1e6);
     floor.arithmetic_ms += std::max(arithmetic, memory);
     floor.kernels_ms += c.kernel_ms;
   }
@@ -87,6 +88,27 @@ Floor floor_of(const std::vector<LayerCost>& layers, double pictures, at::Scalar
 /// The least that the planes of a frame take besides its network: each read once, each written once.
 double planes_ms(int width, int height, const Ceilings& c) {
   return 4 * double(width) * double(height) / (c.giga_bytes * 1e6);
+}
+
+struct LeastTime {
+  double network_ms = 0, planes_ms = 0;
+  double total() const { return network_ms + planes_ms; }
+};
+
+/// Of a frame of each of `streams`, whose networks are one batch without noise to be taken away.
+LeastTime least_time(const Parameters& p, const DeviceChoice& choice, SizeText size, int streams,
+                     const Ceilings& c) {
+  LeastTime least;
+  least.planes_ms = streams * planes_ms(size.width, size.height, c);
+  if (p.evidence != EvidenceSource::student) return least;
+  const auto student = gradient_student_of(p, choice.device, choice.network);
+  const auto up = [&](std::int64_t n) {
+    return (n + student->multiple() - 1) / student->multiple() * student->multiple();
+  };
+  least.network_ms = floor_of(unet_layers(student->config(), up(size.height), up(size.width), false),
+                              2 * streams, choice.network, c)
+                         .total();
+  return least;
 }
 
 /// The generated scene in device memory.
@@ -296,20 +318,12 @@ std::string device_tables(const Parameters& base, const std::vector<SizeText>& s
   for (const SizeText& size : sizes) {
     Stream stream(base, choice, size);
     const FrameTime time = time_frames(stream, frames, seconds);
-    Floor floor;
-    if (base.evidence == EvidenceSource::student) {
-      const auto student = gradient_student_of(base, choice.device, choice.network);
-      const auto up = [&](std::int64_t n) {
-        return (n + student->multiple() - 1) / student->multiple() * student->multiple();
-      };
-      floor = floor_of(unet_layers(student->config(), up(size.height), up(size.width), false), 2,
-                       choice.network, ceilings);
-    }
-    const double least = floor.total() + planes_ms(size.width, size.height, ceilings);
+    const LeastTime floor = least_time(base, choice, size, 1, ceilings);
+    const double least = floor.total();
     const std::string name = std::to_string(size.width) + "x" + std::to_string(size.height);
     rows.push_back(
         {name, number_text(time.mean_ms, 3), number_text(time.p95_ms, 3), number_text(1e3 / time.mean_ms, 1),
-         number_text(floor.total(), 3), number_text(least, 3), number_text(time.mean_ms / least, 2),
+         number_text(floor.network_ms, 3), number_text(least, 3), number_text(time.mean_ms / least, 2),
          std::to_string(stream.frame.counts().replayed) + "/" + std::to_string(stream.frame.counts().frames),
          number_text(memory_mebibytes(choice.device), 0)});
     parts += "- " + name + ", ms by events, kernel by kernel: " + parts_of(stream) + "\n";
@@ -326,23 +340,26 @@ std::string device_tables(const Parameters& base, const std::vector<SizeText>& s
     }
   text += "The same from the host's memory and to it.\n\n" + markdown_table(crossing) + "\n";
 
-  std::vector<TableRow> many = {{"streams", "size", "frames/s of all", "of one stream's"}};
+  std::vector<TableRow> many = {{"streams", "size", "frames/s of all", "of one stream's",
+                                 "ms of a frame of each", "floor ms in one batch", "of floor"}};
   for (const SizeText& size : sizes) {
     double alone = 0;
-    const auto add = [&](const std::string& name, double rate) {
+    const auto add = [&](const std::string& name, int count, double rate) {
       if (alone == 0) alone = rate;
+      const double ms = count * 1e3 / rate, least = least_time(base, choice, size, count, ceilings).total();
       many.push_back({name, std::to_string(size.width) + "x" + std::to_string(size.height),
-                      number_text(rate, 1), number_text(rate / alone, 2)});
+                      number_text(rate, 1), number_text(rate / alone, 2), number_text(ms, 3),
+                      number_text(least, 3), number_text(ms / least, 2)});
     };
     for (const int count : {1, 4, 16})
-      add(std::to_string(count),
+      add(std::to_string(count), count,
           rate_of_streams<Stream>(
               count, [&] { return std::make_unique<Stream>(base, choice, size); }, frames, seconds));
     if (base.evidence != EvidenceSource::student) continue;
     constexpr int together = 16;
     Parameters batched = base;
     batched.batch_streams = together;
-    add("16, batch-streams=16",
+    add("16, batch-streams=16", together,
         rate_of_streams<LibraryStream>(
             together, [&] { return std::make_unique<LibraryStream>(batched, choice.device, size); }, frames,
             seconds));
