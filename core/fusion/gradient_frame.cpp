@@ -31,6 +31,13 @@ NetworkMap map_of(const at::Tensor& tensor) {
           {int(tensor.size(2)), int(tensor.size(3))}};
 }
 
+std::vector<std::int64_t> places_of(std::uint32_t bits) {
+  std::vector<std::int64_t> places;
+  for (int k = 0; k < most_sources; ++k)
+    if (bits >> k & 1) places.push_back(k);
+  return places;
+}
+
 std::uint32_t found_noise(const StreamNumbers& numbers, std::size_t sources) {
   std::uint32_t found = 0;
   for (std::size_t k = 0; k < sources; ++k)
@@ -41,7 +48,7 @@ std::uint32_t found_noise(const StreamNumbers& numbers, std::size_t sources) {
 }  // namespace
 
 GradientFrame::GradientFrame(std::unique_ptr<Backend> backend, std::shared_ptr<const GradientStudent> student,
-                             bool graphs, int in_flight)
+                             bool graphs, int in_flight, int batch_streams)
     : backend_(std::move(backend)),
       upload_(backend_->sibling()),
       download_(backend_->sibling()),
@@ -49,6 +56,8 @@ GradientFrame::GradientFrame(std::unique_ptr<Backend> backend, std::shared_ptr<c
       graphs_(graphs),
       lanes_(static_cast<std::size_t>(in_flight)) {
   backend_->run([&] {
+    if (student_ && batch_streams > 1)
+      batch_ = std::make_unique<NetworkBatch>(*backend_, student_, batch_streams);
     for (Lane& lane : lanes_) lane = {upload_->event(), backend_->event(), download_->event(), {}, 0};
   });
 }
@@ -68,6 +77,7 @@ void GradientFrame::reset() { restart_ = restart_noise_ = true; }
 void GradientFrame::release() {
   if (!flights_.empty()) settle();
   flights_.clear();
+  if (batch_) batch_->leave();
   reset();
   plans_.clear();
 }
@@ -128,6 +138,7 @@ std::shared_ptr<GradientPlan> GradientFrame::plan_for(std::span<const Image> sou
   }
   plans_.push_front(
       std::make_shared<GradientPlan>(*backend_, student_.get(), sources, ready, output, in_flight()));
+  if (batch_) plans_.front()->outputs = batch_->room_for(plans_.front()->features);
   // The computing stream fills the new memory, with zeros too; nothing may be uploaded there before.
   const std::unique_ptr<Event> made = backend_->event();
   made->record();
@@ -159,8 +170,17 @@ void GradientFrame::start_reading(GradientPlan& plan, const FrameKind& kind) {
 }
 
 void GradientFrame::start_frame(GradientPlan& plan, const FrameKind& kind) {
-  const Kernels& kernels = backend_->kernels();
   start_reading(plan, kind);
+  if (student_ && kind.fuses) {
+    plan.outputs = student_->evaluate(plan.features, plan.told, places_of(kind.noisy));
+    mark("network");
+  }
+  start_rest(plan, kind);
+}
+
+/// Everything after the network.
+void GradientFrame::start_rest(GradientPlan& plan, const FrameKind& kind) {
+  const Kernels& kernels = backend_->kernels();
   if (kind.fuses) start_fusion(plan, kind.noisy);
   if (kind.view == ViewKind::fused)
     kernels.write_planes(plan.stream, plan.copies, plan.copy_width, plan.copy_rows);
@@ -169,27 +189,17 @@ void GradientFrame::start_frame(GradientPlan& plan, const FrameKind& kind) {
   mark("write");
 }
 
-/// From the network to the fused luma, which becomes the past.
+/// From what the network says to the fused luma, which becomes the past.
 void GradientFrame::start_fusion(GradientPlan& plan, std::uint32_t noisy) {
   const Kernels& kernels = backend_->kernels();
   GradientStream s = plan.stream;
+  if (noisy == 0) s.clean = s.planes;
   if (student_) {
-    std::vector<std::int64_t> fine;
     NoiseRows rows{};
-    for (int k = 0; k < most_sources; ++k) {
-      rows.row[k] = noisy >> k & 1 ? int(fine.size()) : -1;
-      if (rows.row[k] >= 0) fine.push_back(k);
-    }
-    plan.outputs = student_->evaluate(plan.features, plan.told, fine);
-    mark("network");
-    if (fine.empty())
-      s.clean = s.planes;
-    else
-      kernels.take_noise_away(s, map_of(plan.outputs.fine), rows);
+    for (int k = 0, next = 0; k < most_sources; ++k) rows.row[k] = noisy >> k & 1 ? next++ : -1;
+    if (noisy != 0) kernels.take_noise_away(s, map_of(plan.outputs.fine), rows);
     kernels.take_errors(s, map_of(plan.outputs.side));
     mark("evidence");
-  } else {
-    s.clean = s.planes;
   }
   kernels.follow_scene(s);
   mark("steadiness");
@@ -303,6 +313,24 @@ std::uint32_t GradientFrame::decide_noise(GradientPlan& plan, Flight& flight) {
   return given | (flight.decided & automatic);
 }
 
+/// A part of a frame as a graph, after the first times; false where it is none.
+bool GradientFrame::play(GradientPlan& plan, const FrameKind& kind, const std::function<void()>& part) {
+  std::unique_ptr<Graph>& graph = plan.graphs[kind];
+  int& direct = plan.direct[kind];
+  const bool use_graphs = graphs_ && !counts_.capture_failed && !timed_;
+  if (use_graphs && !graph && direct >= frames_before_capture) {
+    graph = backend_->capture(part);
+    if (!graph) counts_.capture_failed = true;
+  }
+  if (use_graphs && graph) {
+    graph->replay();
+    return true;
+  }
+  backend_->start(part);
+  ++direct;
+  return false;
+}
+
 /// From the arguments on; all of it but a first frame's look at its noise without waiting.
 void GradientFrame::start(Flight& flight) {
   GradientPlan& plan = *flight.plan;
@@ -321,21 +349,19 @@ void GradientFrame::start(Flight& flight) {
   backend_->copy(const_cast<FrameArguments*>(plan.stream.arguments), slot.in.device, sizeof(FrameArguments));
 
   if (flight.kind.fuses) flight.kind.noisy = decide_noise(plan, flight);
-  const FrameKind kind = flight.kind;
-  std::unique_ptr<Graph>& graph = plan.graphs[kind];
-  int& direct = plan.direct[kind];
-  const bool use_graphs = graphs_ && !counts_.capture_failed && !timed_;
-  if (use_graphs && !graph && direct >= frames_before_capture) {
-    graph = backend_->capture([this, &plan, kind] { start_frame(plan, kind); });
-    if (!graph) counts_.capture_failed = true;
-  }
-  if (use_graphs && graph) {
-    graph->replay();
-    ++counts_.replayed;
+  FrameKind kind = flight.kind;
+  bool replayed = false;
+  if (!batch_ || !kind.fuses) {
+    replayed = play(plan, kind, [this, &plan, kind] { start_frame(plan, kind); });
   } else {
-    backend_->start([this, &plan, kind] { start_frame(plan, kind); });
-    ++direct;
+    const FrameKind reading{0, ViewKind::fused, true, Stretch::before_network};  // for all of them
+    const bool read = play(plan, reading, [this, &plan, reading] { start_reading(plan, reading); });
+    batch_->evaluate(plan.features, plan.told, places_of(kind.noisy), plan.outputs, before_->batch_wait);
+    mark("network");
+    kind.stretch = Stretch::after_network;
+    replayed = play(plan, kind, [this, &plan, kind] { start_rest(plan, kind); }) && read;
   }
+  counts_.replayed += replayed;
   // The next frame's kernels write these numbers again, perhaps before they are downloaded: what the host
   // reads is a copy that is made in between, in the stream of the kernels.
   backend_->copy(slot.out.device, plan.stream.numbers, sizeof(StreamNumbers));

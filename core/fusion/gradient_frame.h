@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -28,6 +29,7 @@
 #include "core/denoiser/gradient_student.h"
 #include "core/device/backend.h"
 #include "core/fusion/gradient_plan.h"
+#include "core/fusion/network_batch.h"
 #include "core/interface/interface.h"
 #include "core/parameters/parameters.h"
 
@@ -51,9 +53,11 @@ class GradientFrame {
  public:
   /// `student` may be null for evidence=gradient; else its weights are on the backend's device. `graphs`
   /// false: kernel by kernel, which is what graphs are compared with. `in_flight`: frames that may be begun
-  /// before the oldest of them is finished, 1 or 2.
+  /// before the oldest of them is finished, 1 or 2. `batch_streams`: of how many streams of this process
+  /// pictures are evaluated together (network_batch.h); a frame is three parts then, of which the network
+  /// isn't in this stream's graphs, and begin() waits for the others for as long as the parameters say.
   GradientFrame(std::unique_ptr<Backend> backend, std::shared_ptr<const GradientStudent> student,
-                bool graphs = true, int in_flight = 1);
+                bool graphs = true, int in_flight = 1, int batch_streams = 1);
   /// Waits for frames that aren't finished.
   ~GradientFrame();
 
@@ -96,6 +100,7 @@ class GradientFrame {
   const std::vector<FramePart>& parts() const { return parts_; }
 
   const GradientFrameCounts& counts() const { return counts_; }
+  NetworkBatchCounts batch_counts() const { return batch_ ? batch_->counts() : NetworkBatchCounts{}; }
   Backend& backend() { return *backend_; }
   /// Of the last frame: the mean of the infrared sources' weights, as Fuser::weight_means() has it; nothing
   /// where the view shows nothing of the fused picture.
@@ -132,8 +137,10 @@ class GradientFrame {
                       const Parameters& parameters);
   void start(Flight& flight);
   std::uint32_t decide_noise(GradientPlan& plan, Flight& flight);
+  bool play(GradientPlan& plan, const FrameKind& kind, const std::function<void()>& part);
   void start_frame(GradientPlan& plan, const FrameKind& kind);
   void start_reading(GradientPlan& plan, const FrameKind& kind);
+  void start_rest(GradientPlan& plan, const FrameKind& kind);
   void start_fusion(GradientPlan& plan, std::uint32_t noisy);
   void mark(const char* name, Backend& stream);
   void mark(const char* name) { mark(name, *backend_); }
@@ -141,6 +148,7 @@ class GradientFrame {
 
   std::unique_ptr<Backend> backend_, upload_, download_;
   std::shared_ptr<const GradientStudent> student_;
+  std::unique_ptr<NetworkBatch> batch_;  ///< with batch-streams
   bool graphs_, timed_ = false;
   std::list<std::shared_ptr<GradientPlan>> plans_;  ///< the last used first
   std::vector<Lane> lanes_;                         ///< as many as frames in flight

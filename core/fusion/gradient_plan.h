@@ -36,11 +36,15 @@ bool is_copied(const Image& visible, int plane);
 
 Number number_of(at::ScalarType type);
 
+/// How much of a frame a graph holds. The network of a batch of streams is in none of its own.
+enum class Stretch : int { whole, before_network, after_network };
+
 /// What decides which work a frame starts, besides sizes and layouts.
 struct FrameKind {
   std::uint32_t noisy;  ///< the sources whose noise is taken away, as bits
   ViewKind view;
   bool fuses;  ///< the view shows something of the fused picture
+  Stretch stretch = Stretch::whole;
   auto operator<=>(const FrameKind&) const = default;
 };
 
@@ -76,7 +80,8 @@ struct GradientPlan {
   ViewExtent view{};
   std::map<FrameKind, std::unique_ptr<Graph>> graphs;
   std::map<FrameKind, int> direct;  // frames without one
-  // What a network that isn't part of a graph returned, until the frame is done.
+  // What a network that isn't part of a graph returned, until the frame is done; with batch-streams the room
+  // into which it is written.
   UNetOutputs outputs;
 };
 
