@@ -42,14 +42,13 @@ void DeviceFrames::configure(const Fuser& fuser) {
   frame_ = std::make_unique<GradientFrame>(
       make_backend(choice.device),
       p.evidence == EvidenceSource::student ? gradient_student_of(p, choice.device, choice.network) : nullptr,
-      true, p.frames_in_flight);
+      true, p.batch_streams > 1 ? 1 : p.frames_in_flight, p.batch_streams);
   evidence_ = p.evidence;
   model_ = fuser.model();
 }
 
 bool DeviceFrames::takes(const Parameters& p) const {
-  return frame_ && GradientFrame::takes(p) && p.registration_refine == Refinement::off &&
-         p.batch_streams == 1;
+  return frame_ && GradientFrame::takes(p) && p.registration_refine == Refinement::off;
 }
 
 void DeviceFrames::begin(const Image* sources, std::size_t count, const Image& output, const Parameters& p,

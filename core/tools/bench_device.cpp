@@ -6,7 +6,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <barrier>
 #include <functional>
@@ -23,9 +22,8 @@
 #include "core/fusion/method.h"
 #include "core/interface/error.h"
 #include "core/interface/stages.h"
-#include "core/tools/bench_frames.h"
 #include "core/tools/console.h"
-#include "core/tools/device_pictures.h"
+#include "core/tools/device_stream.h"
 #include "core/tools/table.h"
 
 namespace digfusion::tools {
@@ -111,78 +109,7 @@ LeastTime least_time(const Parameters& p, const DeviceChoice& choice, SizeText s
   return least;
 }
 
-/// The generated scene in device memory.
-class Pictures {
- public:
-  Pictures(at::Device device, SizeText size)
-      : outputs_{DevicePicture(picture_layout("NV12"), size.width, size.height, 0, device),
-                 DevicePicture(picture_layout("NV12"), size.width, size.height, 0, device)} {
-    std::vector<BenchFrame> frames = bench_frames(size.width, size.height, 4);
-    for (std::size_t n = 0; n < frames.size(); ++n) {
-      frames[n].visible.resize(frames[n].infrared.size());
-      visible_.emplace_back(picture_layout("NV12"), size.width, size.height, 0, device)
-          .fill(frames[n].visible, n);
-      infrared_.emplace_back(picture_layout("GRAY8"), size.width, size.height, 0, device)
-          .fill(frames[n].infrared, n);
-    }
-  }
-  std::array<Image, 2> sources(int n) const {
-    const std::size_t i = std::size_t(n) % visible_.size();
-    return {visible_[i].image(), infrared_[i].image()};
-  }
-  /// Two take turns.
-  const Image& output(int n) const { return outputs_[std::size_t(n % 2)].image(); }
-
- private:
-  std::vector<DevicePicture> visible_, infrared_;
-  std::array<DevicePicture, 2> outputs_;
-};
-
-/// A stream by the kernels.
-class Stream {
- public:
-  Stream(const Parameters& p, const DeviceChoice& choice, SizeText size)
-      : Stream(p, choice, size, choice.device, 1) {}
-  /// `memory`: where the pictures are.
-  Stream(const Parameters& p, const DeviceChoice& choice, SizeText size, at::Device memory, int in_flight)
-      : frame(make_backend(choice.device),
-              p.evidence == EvidenceSource::student ? gradient_student_of(p, choice.device, choice.network)
-                                                    : nullptr,
-              true, in_flight),
-        parameters_(p),
-        pictures_(memory, size) {}
-  void fuse(int n) { frame.fuse(sources(n), {}, {}, output(0), parameters_); }
-  std::array<Image, 2> sources(int n) const { return pictures_.sources(n); }
-  const Image& output(int n) const { return pictures_.output(n); }
-
-  GradientFrame frame;
-
- private:
-  Parameters parameters_;
-  Pictures pictures_;
-};
-
-/// A stream by the library's own door, which evaluates it together with others where batch-streams says so.
-class LibraryStream {
- public:
-  LibraryStream(const Parameters& p, at::Device device, SizeText size) : pictures_(device, size) {
-    Status status;
-    fuser_.reset(digfusion_create(abi_version, sizeof(Parameters), &status));
-    if (fuser_) status = fuser_->load(p, nullptr, nullptr);
-    require(status);
-  }
-  void fuse(int n) {
-    const std::array sources = pictures_.sources(n);
-    require(fuser_->fuse(sources.data(), sources.size(), pictures_.output(0)));
-  }
-
- private:
-  static void require(const Status& status) {
-    if (!status.ok()) throw std::runtime_error(status.message);
-  }
-  Pictures pictures_;
-  std::unique_ptr<StreamFuser> fuser_;
-};
+using Stream = DeviceStream;
 
 struct FrameTime {
   double mean_ms, p95_ms;
@@ -206,11 +133,11 @@ FrameTime time_frames(Stream& stream, int frames, double seconds) {
 /// Mean of frames from and to the host's memory, so many of them in flight.
 double host_frame_ms(const Parameters& p, const DeviceChoice& choice, SizeText size, int in_flight,
                      int frames, double seconds) {
-  Stream stream(p, choice, size, at::kCPU, in_flight);
-  stream.frame.begin(stream.sources(0), {}, {}, stream.output(0), p);
+  Stream stream(p, choice, true, size, in_flight, at::Device(at::kCPU));
+  stream.frame.begin(stream.sources(0), {}, {}, stream.output_of(0), p);
   const auto next = [&](int n) {
     if (in_flight == 1) stream.frame.finish();
-    stream.frame.begin(stream.sources(n), {}, {}, stream.output(n), p);
+    stream.frame.begin(stream.sources(n), {}, {}, stream.output_of(n), p);
     if (in_flight > 1) stream.frame.finish();
   };
   for (int n = 1; n < 10; ++n) next(n);
@@ -246,10 +173,9 @@ std::string parts_of(Stream& stream) {
 }
 
 /// Frames a second of several streams together, a thread each, over the time in which all of them run.
-template <class AnyStream>
-double rate_of_streams(int count, const std::function<std::unique_ptr<AnyStream>()>& make, int frames,
+double rate_of_streams(int count, const std::function<std::unique_ptr<Stream>()>& make, int frames,
                        double seconds) {
-  std::vector<std::unique_ptr<AnyStream>> streams;
+  std::vector<std::unique_ptr<Stream>> streams;
   for (int i = 0; i < count; ++i) {
     streams.push_back(make());
     for (int n = 0; n < 4; ++n) streams.back()->fuse(n);
@@ -316,7 +242,7 @@ std::string device_tables(const Parameters& base, const std::vector<SizeText>& s
                                  "of floor", "graphs", "GPU MiB"}};
   std::string parts;
   for (const SizeText& size : sizes) {
-    Stream stream(base, choice, size);
+    Stream stream(base, choice, true, size);
     const FrameTime time = time_frames(stream, frames, seconds);
     const LeastTime floor = least_time(base, choice, size, 1, ceilings);
     const double least = floor.total();
@@ -351,18 +277,17 @@ std::string device_tables(const Parameters& base, const std::vector<SizeText>& s
                       number_text(rate, 1), number_text(rate / alone, 2), number_text(ms, 3),
                       number_text(least, 3), number_text(ms / least, 2)});
     };
-    for (const int count : {1, 4, 16})
-      add(std::to_string(count), count,
-          rate_of_streams<Stream>(
-              count, [&] { return std::make_unique<Stream>(base, choice, size); }, frames, seconds));
+    const auto measure = [&](const std::string& name, int count, const Parameters& p) {
+      add(name, count,
+          rate_of_streams(
+              count, [&] { return std::make_unique<Stream>(p, choice, true, size); }, frames, seconds));
+    };
+    for (const int count : {1, 4, 16}) measure(std::to_string(count), count, base);
     if (base.evidence != EvidenceSource::student) continue;
     constexpr int together = 16;
     Parameters batched = base;
     batched.batch_streams = together;
-    add("16, batch-streams=16", together,
-        rate_of_streams<LibraryStream>(
-            together, [&] { return std::make_unique<LibraryStream>(batched, choice.device, size); }, frames,
-            seconds));
+    measure("16, batch-streams=16", together, batched);
   }
   return text + markdown_table(many);
 }

@@ -24,7 +24,9 @@
 #include "core/tools/bench_frames.h"
 #include "core/tools/console.h"
 #include "core/tools/device_pictures.h"
+#include "core/tools/device_stream.h"
 #include "core/tools/selftest_flight.h"
+#include "core/tools/selftest_streams.h"
 #include "core/tools/selftest_views.h"
 
 namespace digfusion::tools {
@@ -286,35 +288,7 @@ std::string check_cuda_memory(const Parameters& p, const DeviceChoice& choice) {
 
 std::vector<PictureLayout> all_layouts() { return {picture_layouts().begin(), picture_layouts().end()}; }
 
-/// A stream of frames in the device's memory.
-class Stream {
- public:
-  Stream(const Parameters& p, const DeviceChoice& choice, bool graphs, int width = 160, int height = 128)
-      : parameters_(p),
-        scene_(width, height, 4),
-        frame(make_frame(p, choice.device, choice.network, graphs)),
-        output(picture_layout("NV12"), width, height, 0, choice.device) {
-    for (std::size_t n = 0; n < scene_.frames.size(); ++n) {
-      visible_.emplace_back(picture_layout("NV12"), width, height, 0, choice.device)
-          .fill(scene_.frames[n].visible, n);
-      infrared_.emplace_back(picture_layout("GRAY8"), width, height, 0, choice.device)
-          .fill(scene_.frames[n].infrared, n);
-    }
-  }
-  void fuse(int n) {
-    const std::size_t i = std::size_t(n) % visible_.size();
-    frame.fuse(std::array{visible_[i].image(), infrared_[i].image()}, {}, {}, output.image(), parameters_);
-  }
-
- private:
-  Parameters parameters_;
-  Scene scene_;
-  std::vector<DevicePicture> visible_, infrared_;
-
- public:
-  GradientFrame frame;
-  DevicePicture output;
-};
+using Stream = DeviceStream;
 
 std::string check_graphs(const Parameters& p, const DeviceChoice& choice) {
   Stream recorded(p, choice, true), direct(p, choice, false);
@@ -434,6 +408,7 @@ void check_device(const Parameters& base, const DeviceChoice& choice, int frames
   check("steady state", [&] { return check_steady_state(student, choice, frames); });
   check("frames in flight", [&] { return check_frames_in_flight(student, choice, frames); });
   if (choice.device.is_cuda()) check("frames in flight", [&] { return check_library_in_flight(student); });
+  check("batched streams", [&] { return check_batched_streams(student, choice); });
   check("out of memory", [&] { return check_out_of_memory(student, choice); });
   if (choice.device.is_cuda() && at::detail::getCUDAHooks().deviceCount() > 1)
     check("two devices", [&] { return check_second_device(student, choice); });
