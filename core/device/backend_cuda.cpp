@@ -10,8 +10,10 @@
 #include <cuda_runtime.h>
 
 #include <map>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/device/backend.h"
 #include "core/interface/error.h"
@@ -49,16 +51,46 @@ class CudaEvent : public Event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// One that doesn't wait for, and isn't waited for by, the default stream.
-struct CopyStream {
-  explicit CopyStream(c10::DeviceIndex index) : device(index) {
-    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "CUDA stream");
+/// A stream that nobody else uses. LibTorch's pool hands out each of its 32 again and again, and what is
+/// started in a stream that another thread records would become part of that graph. It doesn't wait for, and
+/// isn't waited for by, the default stream. It is kept for the next who wants one, since LibTorch keeps freed
+/// memory for the stream that had it.
+class OwnStream {
+ public:
+  explicit OwnStream(c10::DeviceIndex index) : device(index) {
+    const std::scoped_lock lock(mutex());
+    std::vector<cudaStream_t>& free = kept()[device];
+    if (free.empty()) {
+      const c10::cuda::CUDAGuard guard(device);
+      check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "CUDA stream");
+    } else {
+      stream = free.back();
+      free.pop_back();
+    }
   }
-  ~CopyStream() { cudaStreamDestroy(stream); }
-  CopyStream(const CopyStream&) = delete;
-  CopyStream& operator=(const CopyStream&) = delete;
-  c10::DeviceIndex device;
+  ~OwnStream() {
+    cudaStreamCaptureStatus status{};
+    if (cudaStreamIsCapturing(stream, &status) != cudaSuccess || status != cudaStreamCaptureStatusNone)
+      return;  // of no use to anyone
+    const std::scoped_lock lock(mutex());
+    kept()[device].push_back(stream);
+  }
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+
+  const c10::DeviceIndex device;
   cudaStream_t stream = nullptr;
+
+ private:
+  // As long as the process, whose end may come before that of a backend.
+  static std::mutex& mutex() {
+    static auto& mutex = *new std::mutex;
+    return mutex;
+  }
+  static std::map<c10::DeviceIndex, std::vector<cudaStream_t>>& kept() {
+    static auto& kept = *new std::map<c10::DeviceIndex, std::vector<cudaStream_t>>;
+    return kept;
+  }
 };
 
 class CudaGraph : public Graph {
@@ -70,15 +102,14 @@ class CudaGraph : public Graph {
 class CudaBackend : public Backend {
  public:
   /// A stream of its own: LibTorch's default stream can't be captured.
-  explicit CudaBackend(at::Device device) : stream_(c10::cuda::getStreamFromPool(false, device.index())) {
+  explicit CudaBackend(at::Device device) : CudaBackend(device.index()) {
     run([&] { kernels_ = make_cuda_kernels(stream_.stream()); });
     // cuDNN tries its algorithms once for each size, in the frames before the capture.
     at::globalContext().setBenchmarkCuDNN(true);
   }
-  /// For copies. LibTorch's pool has 32 streams, which others of the process then share, and what is started
-  /// in a stream that another thread records would become part of that graph: so this one isn't of the pool.
-  explicit CudaBackend(std::unique_ptr<CopyStream> own)
-      : own_(std::move(own)), stream_(c10::cuda::getStreamFromExternal(own_->stream, own_->device)) {}
+  /// For copies.
+  explicit CudaBackend(c10::DeviceIndex index)
+      : own_(index), stream_(c10::cuda::getStreamFromExternal(own_.stream, index)) {}
 
   at::Device device() const override { return stream_.device(); }
   const Kernels& kernels() const override {
@@ -86,8 +117,7 @@ class CudaBackend : public Backend {
     return *kernels_;
   }
   std::unique_ptr<Backend> sibling() override {
-    const c10::cuda::CUDAGuard guard(stream_.device_index());
-    return std::make_unique<CudaBackend>(std::make_unique<CopyStream>(stream_.device_index()));
+    return std::make_unique<CudaBackend>(stream_.device_index());
   }
   void run(const std::function<void()>& function) override {
     const c10::cuda::CUDAStreamGuard guard(stream_);
@@ -158,7 +188,7 @@ class CudaBackend : public Backend {
   }
 
  private:
-  std::unique_ptr<CopyStream> own_;
+  OwnStream own_;
   c10::cuda::CUDAStream stream_;
   std::unique_ptr<Kernels> kernels_;
   std::uint64_t waits_ = 0, staging_ = 0;
