@@ -76,6 +76,14 @@ std::vector<Row> rows_of(std::span<Item* const> items) {
   return rows;
 }
 
+/// A few sizes of batches for all: each costs cuDNN's search for algorithms and a graph. No more than a
+/// quarter is evaluated for nothing.
+std::int64_t rounded_up(std::int64_t count) {
+  std::int64_t step = 1;
+  while (8 * step <= count) step *= 2;
+  return (count + step - 1) / step * step;
+}
+
 /// The network for a number of pictures, without the noise of the first `fine` of them.
 struct Evaluation {
   std::int64_t rows, fine;
@@ -132,16 +140,17 @@ struct NetworkBatch::Place {
 
   void evaluate_part(std::span<Item* const> items) {
     const std::vector<Row> rows = rows_of(items);
-    reserve(std::int64_t(rows.size()), items[0]->features);
+    // What is in rows behind those of the items stays from before, and goes nowhere.
+    const std::int64_t count = rounded_up(std::int64_t(rows.size()));
+    reserve(count, items[0]->features);
     RowCopies copies(backend->kernels());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       copies.add(features, std::int64_t(i), rows[i].item->features, rows[i].picture);
       copies.add(told, std::int64_t(i), rows[i].item->told, rows[i].picture);
     }
     copies.start();
-    Evaluation& evaluation =
-        evaluation_for(std::int64_t(rows.size()),
-                       std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.fine >= 0; }));
+    const auto fine = std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.fine >= 0; });
+    Evaluation& evaluation = evaluation_for(count, std::min(count, rounded_up(fine)));
     start(evaluation);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];

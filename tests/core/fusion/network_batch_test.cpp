@@ -140,6 +140,26 @@ TEST(NetworkBatch, WhatComesAgainIsAGraph) {
   EXPECT_EQ(counts[1].device.waits, 0u);
 }
 
+TEST(NetworkBatch, BatchesOfNearlyOneSizeAreOneGraph) {
+  const c10::InferenceMode inference;
+  const auto student = random_student();
+  Stream stream(student, 2);
+  const auto replayed = [&](std::int64_t count, unsigned noise) {
+    const std::uint64_t before = stream.batch.counts().replayed;
+    stream.expect_as_alone(Pictures(*student, count, 16, 16, std::uint64_t(count)), some_of(count, noise),
+                           patient);
+    return stream.batch.counts().replayed > before;
+  };
+  for (int n = 0; n < 2; ++n) EXPECT_FALSE(replayed(20, 0xfff));
+  for (const std::int64_t count : {17, 18, 19, 20}) {
+    EXPECT_TRUE(replayed(count, 0xfff));
+    EXPECT_TRUE(replayed(count, 0xffe));
+  }
+  EXPECT_FALSE(replayed(21, 0xfff));
+  EXPECT_FALSE(replayed(20, 0x1fff));
+  EXPECT_FALSE(replayed(9, 0x1ff));  // all of ten
+}
+
 TEST(NetworkBatch, WhoHasLeftIsntWaitedFor) {
   const c10::InferenceMode inference;
   const auto student = random_student();
