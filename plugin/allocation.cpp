@@ -80,6 +80,10 @@ bool decide_pool(GstQuery* query, bool& video_meta, GpuMemory& gpu) {
     gst_query_parse_nth_allocation_pool(query, 0, &pool, &wanted, &min, &max);
     size = std::max(size, wanted);
   }
+  // Beside those that downstream keeps: the ones in flight, but for the last, which it has asked for. A pool
+  // that can't have as many has fewer in flight.
+  min += static_cast<guint>(gpu.frames_in_flight() - 1);
+  if (max > 0) min = std::min(min, max);
   if (cuda && pool && !gpu.is_own_pool(pool)) gst_clear_object(&pool);
   if (pool) pool = configured(pool, caps, size, min, max, allocator, params, video_meta);
   if (!pool) {
@@ -110,7 +114,8 @@ bool propose_pool(GstQuery* query, GpuMemory& gpu) {
   gst_query_parse_allocation(query, &caps, &need_pool);
   GstVideoInfo info;
   if (!caps || !gst_video_info_from_caps(&info, caps)) return false;
-  constexpr guint kept = 3;  // one in the queue, one in hand, one being fused
+  // One in the queue, one in hand, and those being fused.
+  const guint kept = 2 + static_cast<guint>(gpu.frames_in_flight());
   guint size = static_cast<guint>(GST_VIDEO_INFO_SIZE(&info));
   GstAllocationParams params;
   gst_allocation_params_init(&params);

@@ -35,14 +35,17 @@ bool FusionStream::can_lead() const {
          !gst_aggregator_pad_is_eos(visible_.pad);
 }
 
-void FusionStream::recover(Loss which, LossPolicy policy) {
+GstFlowReturn FusionStream::recover(Loss which, LossPolicy policy) {
+  if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
   const bool jumps = policy == LossPolicy::pass || policy == LossPolicy::blank;
   // Of what the fusion remembers nothing is true any more. Behind a shutter it is.
   if (which != Loss::frozen) session_.reset();
   fade_ = {jumps ? now_.recovery_frames : 0, now_.recovery_frames, which, policy};
+  return GST_FLOW_OK;
 }
 
 GstFlowReturn FusionStream::without_infrared(BufferRef visible, const Slot& slot) {
+  if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
   const LossPolicy policy = now_.infrared_loss;
   const bool starting = !had_infrared_ && slot.time - *first_visible_ < start_up;
   if (!starting) losses_.update(Loss::infrared, true, slot.time, policy);
@@ -63,6 +66,7 @@ GstFlowReturn FusionStream::without_infrared(BufferRef visible, const Slot& slot
 }
 
 GstFlowReturn FusionStream::with_frozen_infrared(BufferRef visible, const Held& infrared) {
+  if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
   switch (now_.infrared_loss) {
     case LossPolicy::pass:
       failures_in_row_ = 0;  // the camera is alive
@@ -85,6 +89,7 @@ GstFlowReturn FusionStream::visible_is_lost() {
 }
 
 GstFlowReturn FusionStream::led_without_visible(const Slot& slot) {
+  if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
   const LossPolicy policy = now_.visible_loss;
   losses_.update(Loss::visible, true, slot.time, policy);
   if (policy == LossPolicy::error) return visible_is_lost();

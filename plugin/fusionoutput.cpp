@@ -8,75 +8,40 @@
 #include "plugin/allocation.h"
 #include "plugin/fusionstream.h"
 #include "plugin/messages.h"
-#include "plugin/regions.h"
 #include "plugin/standin.h"
 #include "plugin/videoimage.h"
 
 #define GST_CAT_DEFAULT digfusion_debug
 
 namespace digfusion {
-GstFlowReturn FusionStream::new_output(GstBuffer* visible, BufferRef& output) {
+GstFlowReturn FusionStream::new_output(GstBuffer* visible, BufferRef& output, bool wait) {
   GstBufferPool* pool = gst_aggregator_get_buffer_pool(element_);
   if (!pool) return GST_FLOW_NOT_NEGOTIATED;
+  GstBufferPoolAcquireParams params = {};
+  if (!wait) params.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
   GstBuffer* buffer = nullptr;
   GstFlowReturn flow = GST_FLOW_FLUSHING;
   if (gst_buffer_pool_is_active(pool) || gst_buffer_pool_set_active(pool, TRUE))
-    flow = gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr);
+    flow = gst_buffer_pool_acquire_buffer(pool, &buffer, &params);
   gst_object_unref(pool);
-  if (flow != GST_FLOW_OK) return flow;
+  if (flow != GST_FLOW_OK) return wait || flow == GST_FLOW_FLUSHING ? flow : GST_FLOW_OK;
   output.reset(buffer);
   copy_metadata(visible, buffer);
   return GST_FLOW_OK;
 }
 
-Status FusionStream::fuse(GstBuffer* visible, const Held& infrared, GstBuffer* output) {
-  const auto refused = [](const char* which) {
-    return failure(ErrorCode::invalid_argument, (std::string("the memory of the ") + which +
-                                                 " picture can't be mapped, or is smaller than its caps say")
-                                                    .c_str());
-  };
-  CorePicture visible_picture(gpu_, visible_.info, visible, CorePicture::Use::read);
-  if (!visible_picture.mapped()) return refused("visible");
-  CorePicture infrared_picture(gpu_, infrared.info, infrared.buffer.get(), CorePicture::Use::read);
-  if (!infrared_picture.mapped()) return refused("infrared");
-  CorePicture output_picture(gpu_, output_info_, output, CorePicture::Use::write);
-  if (!output_picture.mapped()) return refused("output");
-  const Image sources[] = {visible_picture.image(), infrared_picture.image()};
-  return session_.fuse(sources, std::size(sources), output_picture.image());
-}
-
-GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrared) {
-  const GstSegment segment = segment_of(visible_.pad);
-  const GstClockTime time =
-      gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(visible.get()));
-  if (GST_CLOCK_TIME_IS_VALID(time)) gst_object_sync_values(GST_OBJECT(element_), time);
-
-  Status status = configure_changes();
-  if (!status.ok()) return fail(std::move(visible), status);
-  if (GST_BUFFER_IS_DISCONT(visible.get()) && sent_) session_.reset();
-  if (const GstFlowReturn flow = follow_view(wanted_); flow != GST_FLOW_OK) return flow;
-  BufferRef output;
-  if (const GstFlowReturn flow = new_output(visible.get(), output); flow != GST_FLOW_OK) return flow;
-  const gint64 begin = g_get_monotonic_time();
-  status = fuse(visible.get(), infrared, output.get());
-  const std::int64_t taken = (g_get_monotonic_time() - begin) * 1000;
-  GST_LOG_OBJECT(element_, "computed in %" GST_TIME_FORMAT, GST_TIME_ARGS(taken));
-  if (compute_time_.add(taken)) update_latency();
-  if (!status.ok()) return fail(std::move(visible), status);
-  keep_pace(taken);
-  failures_in_row_ = 0;
-  fade_in(output.get(), visible.get(), infrared);
-  const Making making = making_of(infrared);
-  refined_.update(making.report);
-  place_.update(wanted_, visible_.info, infrared.info, making.report);
-  if (const auto map = place_.map()) map_regions(infrared.buffer.get(), *map, output.get());
-  return send(std::move(output), Sent::fused, &making);
-}
-
 Making FusionStream::making_of(const Held& infrared) const {
   const std::int64_t taken = losses_.is(Loss::frozen) ? frozen_.since() : infrared.slot.time;
-  return {infrared.slot.time - times_.visible, std::max<std::int64_t>(times_.leading - taken, 0),
-          session_.report()};
+  return {infrared.slot.time - times_.visible, std::max<std::int64_t>(times_.leading - taken, 0), {}};
+}
+
+FusionStream::Pace FusionStream::pace_wanted() const {
+  return {now_.adaptive && Ladder::holds(wanted_), wanted_.preset, now_.adaptive_floor};
+}
+
+bool FusionStream::is_configured() const {
+  return !settings_.has_changes() && !unconfigured_ && pace_wanted() == pace_ &&
+         (pace_.climbs ? ladder_.preset() : wanted_.preset) == preset_in_use_;
 }
 
 Preset FusionStream::follow_settings() {
@@ -84,7 +49,7 @@ Preset FusionStream::follow_settings() {
     wanted_ = *parameters;
     unconfigured_ = true;
   }
-  const Pace pace = {now_.adaptive && Ladder::holds(wanted_), wanted_.preset, now_.adaptive_floor};
+  const Pace pace = pace_wanted();
   if (pace != pace_) {
     if (pace.climbs) ladder_.restart(pace.wanted, pace.floor);
     pace_ = pace;
@@ -114,8 +79,8 @@ Status FusionStream::configure_changes() {
   return status;
 }
 
-void FusionStream::keep_pace(std::int64_t time) {
-  if (pace_.climbs && is_timed_ && ladder_.computed(time, interval_, g_get_monotonic_time() * 1000))
+void FusionStream::keep_pace(std::int64_t time, std::int64_t interval) {
+  if (pace_.climbs && is_timed_ && ladder_.computed(time, interval, g_get_monotonic_time() * 1000))
     tell_preset();
 }
 
@@ -163,7 +128,9 @@ void FusionStream::warn(const char* reason) {
 
 GstFlowReturn FusionStream::pass_through(BufferRef visible) {
   ++passed_through_;
-  if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
+  // While pairs are in flight, this is one of them that failed: the others have the caps as they are.
+  if (in_flight_.empty())
+    if (const GstFlowReturn flow = follow_view(settings_.parameters()); flow != GST_FLOW_OK) return flow;
   if (shape_.across() > 1) return send_wide(std::move(visible));
   if (gpu_.is_on_device(visible.get()) == output_on_device_ &&
       (downstream_video_meta_ || has_default_layout(visible.get(), visible_.info)))
@@ -211,7 +178,10 @@ GstFlowReturn FusionStream::send(BufferRef buffer, Sent sent, const Making* maki
   buffer.reset(gst_buffer_make_writable(buffer.release()));
   if (std::exchange(dropped_before_, false)) GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
   add_picture_meta(buffer.get(), sent, wanted_.mode, preset_in_use_, making);
-  return gst_aggregator_finish_buffer(element_, buffer.release());
+  const gint64 begin = g_get_monotonic_time();
+  const GstFlowReturn flow = gst_aggregator_finish_buffer(element_, buffer.release());
+  downstream_ += (g_get_monotonic_time() - begin) * 1000;
+  return flow;
 }
 
 }  // namespace digfusion

@@ -76,7 +76,7 @@ void FusionStream::advance(Input& input, const Slot& slot) {
 
 FusionStream::Fate FusionStream::use_held(Input& other, Held& partner) {
   Held& held = *other.held;
-  partner = {BufferRef(gst_buffer_ref(held.buffer.get())), held.info, held.slot};
+  partner = held.again();
   held.slot.used = true;
   return Fate::fuse;
 }
@@ -169,7 +169,8 @@ GstFlowReturn FusionStream::infrared_leads(bool timeout) {
   times_ = {slot.time, visible.slot.time};
   watch_clocks(visible.slot, slot);
   if (losses_.update(Loss::visible, false, slot.time, now_.visible_loss))
-    recover(Loss::visible, now_.visible_loss);
+    if (const GstFlowReturn flow = recover(Loss::visible, now_.visible_loss); flow != GST_FLOW_OK)
+      return flow;
   if (now_.visible_loss == LossPolicy::freeze) last_visible_.reset(gst_buffer_ref(visible.buffer.get()));
   BufferRef picture = stamped(visible.buffer.get(), slot);
   if (!picture) return GST_AGGREGATOR_FLOW_NEED_DATA;

@@ -247,13 +247,15 @@ bool FusionStream::navigate(GstEvent* event) {
                          GST_PAD(infrared_.pad));
 }
 
-GstFlowReturn FusionStream::aggregate(bool timeout) {
+GstFlowReturn FusionStream::step(bool timeout) {
   if (forget_.exchange(false)) {
+    if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
     forget();
     session_.reset();
   }
   now_ = settings_.stream();
   if (now_.lead != lead_) {
+    if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
     change_lead();
     return GST_AGGREGATOR_FLOW_NEED_DATA;  // the output has other caps
   }
@@ -291,7 +293,8 @@ GstFlowReturn FusionStream::visible_leads(bool timeout) {
       return GST_AGGREGATOR_FLOW_NEED_DATA;
     }
     losses_.update(Loss::visible, false, slot.time, now_.visible_loss);
-    recover(Loss::visible, now_.visible_loss);
+    if (const GstFlowReturn flow = recover(Loss::visible, now_.visible_loss); flow != GST_FLOW_OK)
+      return flow;
   }
   interval_ = slot.interval;
   times_ = {slot.time, slot.time};
@@ -316,6 +319,7 @@ GstFlowReturn FusionStream::visible_leads(bool timeout) {
     return fuse_pair(std::move(visible), infrared, slot.time);
   }
   if (fate == Fate::ended) {
+    if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
     // In the debug text as well, which is all that gst-launch-1.0 shows of an info.
     constexpr const char* text = "The infrared stream has ended; visible pictures go on without it";
     if (!std::exchange(told_infrared_end_, true)) GST_ELEMENT_INFO(element_, STREAM, FAILED, (text), (text));
@@ -329,11 +333,14 @@ GstFlowReturn FusionStream::fuse_pair(BufferRef visible, const Held& infrared, s
   GST_LOG_OBJECT(element_, "%" GST_TIME_FORMAT " goes with infrared of %" GST_STIME_FORMAT,
                  GST_TIME_ARGS(GST_BUFFER_PTS(visible.get())), GST_STIME_ARGS(infrared.slot.time));
   had_infrared_ = true;
+  GstFlowReturn flow = GST_FLOW_OK;
   if (losses_.update(Loss::infrared, false, time, now_.infrared_loss))
-    recover(Loss::infrared, now_.infrared_loss);
+    flow = recover(Loss::infrared, now_.infrared_loss);
+  if (flow != GST_FLOW_OK) return flow;
   const bool frozen = is_frozen(visible.get(), infrared, time);
   if (losses_.update(Loss::frozen, frozen, time, now_.infrared_loss) && !frozen)
-    recover(Loss::frozen, now_.infrared_loss);
+    flow = recover(Loss::frozen, now_.infrared_loss);
+  if (flow != GST_FLOW_OK) return flow;
   if (frozen) return with_frozen_infrared(std::move(visible), infrared);
   return fuse_and_send(std::move(visible), infrared);
 }

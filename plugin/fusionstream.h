@@ -2,13 +2,15 @@
 //
 // The streaming thread's part of the element: takes pictures from the two sink pads, pairs them, has them
 // fused and sends them on. What it does is in fusionstream.cpp (streams, caps, steps), fusionpairing.cpp,
-// fusiontimes.cpp, fusionlosses.cpp, fusionoutput.cpp and fusionview.cpp.
+// fusiontimes.cpp, fusionlosses.cpp, fusionflight.cpp, fusionoutput.cpp and fusionview.cpp.
 #pragma once
 
 #include <gst/base/gstaggregator.h>
 #include <gst/video/video.h>
 
 #include <atomic>
+#include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -19,6 +21,7 @@
 #include "plugin/computetime.h"
 #include "plugin/frozenwatch.h"
 #include "plugin/gpumemory.h"
+#include "plugin/inflight.h"
 #include "plugin/infraredplace.h"
 #include "plugin/ladder.h"
 #include "plugin/lateness.h"
@@ -69,7 +72,9 @@ class FusionStream {
   void take_tags(GstAggregatorPad* pad, GstEvent* event);
   void forget_tags(GstAggregatorPad* pad);
 
-  /// One step: at most one picture goes downstream. `timeout`: in a live pipeline, no more waiting.
+  /// One picture goes downstream at most; more where the core overlaps them and the next pair waits already.
+  /// No pair is in flight when it returns, so events, caps and waiting never meet one. `timeout`: in a live
+  /// pipeline, no more waiting.
   GstFlowReturn aggregate(bool timeout);
 
   /// Downstream's QoS event. Any thread.
@@ -85,11 +90,6 @@ class FusionStream {
   void tell_refined(GstStructure* stats) const { refined_.tell(stats); }
 
  private:
-  struct Held {
-    BufferRef buffer;
-    GstVideoInfo info;  ///< the caps may have changed since it came
-    Slot slot;
-  };
   struct Input {
     GstAggregatorPad* pad = nullptr;
     GstCaps* caps = nullptr;  ///< owned
@@ -100,6 +100,11 @@ class FusionStream {
     std::optional<Held> held;  ///< the picture that left the queue last
     GstBuffer* first_used =
         nullptr;  ///< the queue's first, when it has been fused; compared only, never read
+  };
+  struct Pace {
+    bool climbs = false;  ///< whether ladder_ decides
+    Preset wanted{}, floor{};
+    bool operator==(const Pace&) const = default;
   };
   /// What becomes of a picture of the leading stream.
   enum class Fate {
@@ -123,7 +128,9 @@ class FusionStream {
   void change_lead();
   /// While infrared leads: visible pictures take its place, or give it back.
   void skip_to_other_lead();
-  /// One step with either stream in the lead.
+  /// One step: a pair is begun, or something is sent, after what is in flight.
+  GstFlowReturn step(bool timeout);
+  /// The same with either stream in the lead.
   GstFlowReturn visible_leads(bool timeout);
   GstFlowReturn infrared_leads(bool timeout);
   /// Whether the core can be called; else what aggregate() returns.
@@ -160,21 +167,38 @@ class FusionStream {
   bool is_frozen(GstBuffer* visible, const Held& infrared, std::int64_t time);
   GstFlowReturn with_frozen_infrared(BufferRef visible, const Held& infrared);
   /// A stream is back: the next pictures are faded in.
-  void recover(Loss which, LossPolicy policy);
+  GstFlowReturn recover(Loss which, LossPolicy policy);
   GstFlowReturn visible_ended();
   GstFlowReturn send_gap();
   GstFlowReturn fuse_pair(BufferRef visible, const Held& infrared, std::int64_t time);
+  /// Begins the pair, and sends the oldest one where the core has as many in flight as it takes.
   GstFlowReturn fuse_and_send(BufferRef visible, const Held& infrared);
+  /// Maps the pair's pictures and has the core begin.
+  Status begin(InFlight& pair);
+  /// Whether a step would find both pictures of another pair at once, without what comes between pictures.
+  bool is_next_at_hand() const;
+  /// Waits for the pair that was begun first, and sends what has become of it.
+  GstFlowReturn finish_oldest();
+  /// The same for all; to be called before anything that isn't a pair like them is sent or set.
+  GstFlowReturn finish_all();
+  GstFlowReturn send_finished(InFlight& pair);
+  /// Sends nothing of what is in flight.
+  void drop_in_flight();
+  /// Nanoseconds of a clock that stands still while downstream has a picture.
+  std::int64_t own_time() const;
+  /// Whether the core has what is set.
+  bool is_configured() const;
+  Pace pace_wanted() const;
   /// Takes up what was set since the last picture; returns the preset that is in time.
   Preset follow_settings();
   Parameters wanted_with(Preset preset) const;
-  /// Gives the core what follow_settings() found.
+  /// Gives the core what follow_settings() found; while nothing is in flight.
   Status configure_changes();
-  /// Takes up another preset where a picture that took `time` asks for it.
-  void keep_pace(std::int64_t time);
+  /// Takes up another preset where a picture that cost `time` asks for it.
+  void keep_pace(std::int64_t time, std::int64_t interval);
   void tell_preset();
-  Status fuse(GstBuffer* visible, const Held& infrared, GstBuffer* output);
-  GstFlowReturn new_output(GstBuffer* visible, BufferRef& output);
+  /// `wait`: until the pool has one; else null where it has none.
+  GstFlowReturn new_output(GstBuffer* visible, BufferRef& output, bool wait = true);
   /// Copies a picture of the output's size and format into memory of the kind that is negotiated downstream.
   GstFlowReturn to_output(GstBuffer* picture, BufferRef& output);
   /// Replaces the picture by such a copy where it isn't in that memory.
@@ -197,7 +221,7 @@ class FusionStream {
   void send_pending();
   /// `making` is for Sent::fused.
   GstFlowReturn send(BufferRef buffer, Sent sent, const Making* making = nullptr);
-  /// What is told of the picture that was just fused.
+  /// What is told of the picture with this infrared one, but for the core's report.
   Making making_of(const Held& infrared) const;
   void warn(const char* reason);
   void forget();
@@ -233,17 +257,18 @@ class FusionStream {
     Loss which = Loss::infrared;
     LossPolicy policy = LossPolicy::pass;
   } fade_;
+  /// Begun and not finished, the oldest first. Those that were configured, negotiated and faded alike: what
+  /// changes any of it, or sends something else, is for when there are none.
+  std::deque<std::unique_ptr<InFlight>> in_flight_;
+  std::int64_t finished_ = 0;    ///< own_time() when the last was finished
+  std::int64_t downstream_ = 0;  ///< for how long downstream has had pictures since the start, nanoseconds
   OffsetEstimate offset_;
   ComputeTime compute_time_;
   Lateness lateness_;
   Ladder ladder_;
-  Parameters wanted_;          ///< as set; the core's may be those of another preset
-  bool unconfigured_ = false;  ///< wanted_ has changed, and the core doesn't know
-  struct Pace {
-    bool climbs = false;  ///< whether ladder_ decides
-    Preset wanted{}, floor{};
-    bool operator==(const Pace&) const = default;
-  } pace_;                                      ///< what ladder_ was started with
+  Parameters wanted_;                           ///< as set; the core's may be those of another preset
+  bool unconfigured_ = false;                   ///< wanted_ has changed, and the core doesn't know
+  Pace pace_;                                   ///< what ladder_ was started with
   GstClockTime latency_ = GST_CLOCK_TIME_NONE;  ///< that was told last
   std::int64_t interval_ = 0;                   ///< of the visible picture in hand
   bool is_timed_ = false;        ///< whether pictures can be late: live, or downstream has said so

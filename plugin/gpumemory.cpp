@@ -43,6 +43,16 @@ bool GpuMemory::core_on_gpu() const {
   return known == unknown ? settings_.parameters().device.view() != "cpu" : known >= 0;
 }
 
+int GpuMemory::frames_in_flight() const {
+  const Parameters parameters = settings_.parameters();
+  const int known = core_device_;
+  const std::string_view device = parameters.device.view();
+  // The core may use a GPU for which GStreamer lacks something.
+  const bool expected = device.starts_with(cuda_name) || (device != "cpu" && usable());
+  const bool on_gpu = known == unknown ? expected : known >= 0;
+  return on_gpu ? parameters.frames_in_flight : 1;
+}
+
 void GpuMemory::forget() {
   copies_.clear();
   core_device_ = unknown;

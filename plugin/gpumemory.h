@@ -45,6 +45,8 @@ class GpuMemory {
   bool knows_core() const { return core_device_ != unknown || !usable(); }
   /// Whether the core computes on a GPU, or will.
   bool core_on_gpu() const;
+  /// How many pairs of pictures the core may have begun at a time, as far as that is known now.
+  int frames_in_flight() const;
   /// A start over: the core is to be loaded again. Gives the context back.
   void forget();
 

@@ -129,11 +129,24 @@ Status Session::configure(const Parameters& parameters) {
 Status Session::fuse(const Image* sources, std::size_t count, const Image& output) {
   const std::lock_guard lock(fuser_mutex_);
   const Status status = fuser_->fuse(sources, count, output);
-  // Summing up a thousand times takes a while: not for every picture.
-  if (const auto now = std::chrono::steady_clock::now(); now - kept_at_ > std::chrono::milliseconds(250)) {
-    kept_at_ = now;
-    keep_statistics();
-  }
+  keep_statistics_at_times();
+  return status;
+}
+
+int Session::frames_in_flight() const {
+  const std::lock_guard lock(fuser_mutex_);
+  return fuser_->frames_in_flight();
+}
+
+Status Session::begin(const Image* sources, std::size_t count, const Image& output) {
+  const std::lock_guard lock(fuser_mutex_);
+  return fuser_->begin(sources, count, output);
+}
+
+Status Session::finish() {
+  const std::lock_guard lock(fuser_mutex_);
+  const Status status = fuser_->finish();
+  keep_statistics_at_times();
   return status;
 }
 
@@ -162,6 +175,14 @@ Statistics Session::statistics() const {
   }
   const std::lock_guard lock(mutex_);
   return statistics_;
+}
+
+void Session::keep_statistics_at_times() {
+  // Summing up a thousand times takes a while.
+  const auto now = std::chrono::steady_clock::now();
+  if (now - kept_at_ <= std::chrono::milliseconds(250)) return;
+  kept_at_ = now;
+  keep_statistics();
 }
 
 void Session::keep_statistics() {

@@ -17,9 +17,10 @@ namespace digfusion {
 /// From READY to PAUSED and back: start(), any number of frames, stop().
 ///
 /// Threads: open(), close(), start() and stop() are for state changes; set_size(), wait_ready(), configure(),
-/// fuse() and reset() for the streaming thread; interrupt(), load_failure() and statistics() for anyone.
-/// Locks, in the order in which they may be nested: `fuser_mutex_` (held while the core computes, and around
-/// its log messages), then `mutex_` (held for moments).
+/// fuse(), begin(), finish(), frames_in_flight() and reset() for the streaming thread; interrupt(),
+/// load_failure() and statistics() for anyone. Locks, in the order in which they may be nested:
+/// `fuser_mutex_` (held while the core is called, and around its log messages), then `mutex_` (held for
+/// moments).
 class Session {
  public:
   ~Session();
@@ -46,6 +47,10 @@ class Session {
 
   Status configure(const Parameters& parameters);
   Status fuse(const Image* sources, std::size_t count, const Image& output);
+  /// See StreamFuser's functions of these names.
+  int frames_in_flight() const;
+  Status begin(const Image* sources, std::size_t count, const Image& output);
+  Status finish();
   void reset();
   /// Of the last picture that was fused. Streaming thread.
   FrameReport report() const;
@@ -56,6 +61,8 @@ class Session {
  private:
   void load(const Parameters& parameters, LogSink sink, void* user);
   void keep_statistics();
+  /// Not for every picture.
+  void keep_statistics_at_times();
 
   enum class Phase { stopped, loading, ready, failed };
 

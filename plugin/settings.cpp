@@ -28,6 +28,11 @@ std::optional<Parameters> Settings::take_changes() {
   return parameters_;
 }
 
+bool Settings::has_changes() const {
+  const std::lock_guard lock(mutex_);
+  return changed_;
+}
+
 StreamSettings Settings::stream() const {
   const std::lock_guard lock(mutex_);
   return stream_;

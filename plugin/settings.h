@@ -55,6 +55,8 @@ class Settings {
 
   /// The parameters, if any was set since the last call.
   std::optional<Parameters> take_changes();
+  /// Whether there are such changes.
+  bool has_changes() const;
 
   StreamSettings stream() const;
   template <class Member>

@@ -61,6 +61,7 @@ class Cuda : public testing::Test {
     // GStreamer lets a thread of its own have the last reference to a pipeline sometimes.
     for (int n = 0; n < 100 && fake_cuda().primaries + fake_cuda().contexts > 0; ++n) g_usleep(50'000);
     EXPECT_EQ(fake_cuda().mistakes, 0);
+    EXPECT_EQ(fake_core_log().out_of_turn, 0);
     EXPECT_EQ(fake_cuda().device_pieces, 0);
     EXPECT_EQ(fake_cuda().pinned_pieces, 0);
     EXPECT_EQ(fake_cuda().contexts, 0);
@@ -131,10 +132,10 @@ std::string pipeline(const std::string& visible, const std::string& infrared, co
          source("v") + visible + " ! f.visible " + source("i") + infrared + " ! f.infrared";
 }
 
-void expect_fused(const Out& out, bool on_device) {
+void expect_fused(const Out& out, bool on_device, int count = 3) {
   EXPECT_EQ(out.error, "");
-  ASSERT_EQ(out.frames.size(), 3u);
-  for (int n = 0; n < 3; ++n) {
+  ASSERT_EQ(out.frames.size(), static_cast<std::size_t>(count));
+  for (int n = 0; n < count; ++n) {
     EXPECT_EQ(out.frames[n].visible, 40 + n);
     EXPECT_EQ(out.frames[n].infrared, 90 + n);
     EXPECT_EQ(out.on_device[n], on_device);
@@ -166,6 +167,17 @@ TEST_F(Cuda, VisibleInSystemMemoryAndInfraredOnTheDeviceAreFused) {
   expect_fused(out, true);
   EXPECT_EQ(fake_core_log().device_sources, 3);
   EXPECT_EQ(fake_core_log().device_outputs, 3);
+}
+
+TEST_F(Cuda, TwoPairsAreMappedOnTheDeviceAtATime) {
+  const Environment two("DIGFUSION_FAKE_IN_FLIGHT", "2"), slow("DIGFUSION_FAKE_FUSE_MS", "10");
+  fake_core_log().most_begun = 0;
+  const Out out = run(pipeline(upload, upload, "video/x-raw(memory:CUDAMemory)"),
+                      {caps_text("NV12", 64, 48), caps_text("I420", 32, 24), pictures(30, 25, 0, 90),
+                       pictures(30, 25, 0, 40)});
+  expect_fused(out, true, 30);
+  EXPECT_EQ(fake_core_log().device_outputs, 30);
+  EXPECT_EQ(fake_core_log().most_begun, 2);
 }
 
 TEST_F(Cuda, EveryFormatOfDeviceMemoryIsFused) {

@@ -3,10 +3,12 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <string>
 #include <thread>
 
@@ -78,7 +80,10 @@ Image on_host(Image image) {
 class FakeFuser final : public StreamFuser {
  public:
   FakeFuser() { ++fake_log.alive; }
-  ~FakeFuser() override { --fake_log.alive; }
+  ~FakeFuser() override {
+    fake_log.begun -= static_cast<int>(begun_.size());
+    --fake_log.alive;
+  }
 
   Status load(const Parameters& parameters, LogSink, void*) noexcept override {
     const Call call(*this);
@@ -113,8 +118,89 @@ class FakeFuser final : public StreamFuser {
 
   Status fuse(const Image* sources, std::size_t count, const Image& result) noexcept override {
     const Call call(*this);
+    sleep_ms(time_of_a_frame());
+    return make(sources, count, result);
+  }
+
+  int frames_in_flight() const noexcept override { return in_flight_; }
+
+  Status begin(const Image* sources, std::size_t count, const Image& output) noexcept override {
+    const Call call(*this, /*between_frames=*/false);
+    if (++frames_begun_ == fail_begin_)
+      return failure(ErrorCode::invalid_argument, "the fake core was told to fail to begin");
+    if (count != 2 || begun_.size() >= static_cast<std::size_t>(in_flight_))
+      return failure(ErrorCode::invalid_argument, "too many frames, or pictures");
+    const Clock::time_point start = begun_.empty() ? Clock::now() : std::max(Clock::now(), begun_.back().due);
+    begun_.push_back({sources[0], sources[1], output, start + std::chrono::milliseconds(time_of_a_frame()),
+                      frames_begun_ == fail_finish_});
+    if (begun_.size() > 1) ++fake_log.begun_beside;
+    fake_log.most_begun = std::max<int>(fake_log.most_begun, ++fake_log.begun);
+    return {};
+  }
+
+  Status finish() noexcept override {
+    const Call call(*this, /*between_frames=*/false);
+    if (begun_.empty()) {
+      ++fake_log.out_of_turn;
+      return failure(ErrorCode::internal, "no frame is begun");
+    }
+    const Begun frame = begun_.front();
+    ++finished_;
+    std::this_thread::sleep_until(frame.due);
+    begun_.pop_front();
+    --fake_log.begun;
+    if (frame.fails) return failure(ErrorCode::internal, "the fake core was told to fail to finish");
+    const Image sources[] = {frame.visible, frame.infrared};
+    return make(sources, std::size(sources), frame.output);
+  }
+
+  void reset() noexcept override {
+    const Call call(*this);
+    ++fake_log.resets;
+  }
+
+  FrameReport report() const noexcept override {
+    FrameReport report;
+    report.levels = 2;
+    report.weight_mean[0] = 0.25;
+    report.weight_mean[1] = 0.75;
+    report.black_value = 100;
+    report.white_value = 200;
+    if (numbered_) report.black_value = finished_;
+    if (const int x = number_from("DIGFUSION_FAKE_REFINED_X", 0)) {
+      report.refined_x = x;
+      report.refined_y = report.refined_degrees = 0;
+      report.confidence = .5;
+    }
+    if (moved_after_ > 0 && frames_ > 0) {
+      report.refined_x = 3.5;
+      report.refined_y = -2;
+      report.refined_degrees = 0.5;
+      report.confidence = 0.75;
+      report.camera_moved = frames_ > std::uint64_t(moved_after_);
+    }
+    return report;
+  }
+
+  Statistics statistics() const noexcept override {
+    Statistics statistics;
+    statistics.frames = frames_;
+    statistics.evaluations = 2;
+    statistics.stages = 1;
+    statistics.stage[0] = {"total", 1.5, 2.5};
+    std::snprintf(statistics.device, sizeof statistics.device, "%s", device_.c_str());
+    std::strcpy(statistics.precision, "float32");
+    std::strcpy(statistics.model, "none");
+    return statistics;
+  }
+
+ private:
+  int time_of_a_frame() const {
+    return fuse_ms_ * (preset_ == Preset::quality ? 4 : preset_ == Preset::balanced ? 2 : 1);
+  }
+
+  Status make(const Image* sources, std::size_t count, const Image& result) {
     ++fake_log.fusions;
-    sleep_ms(fuse_ms_ * (preset_ == Preset::quality ? 4 : preset_ == Preset::balanced ? 2 : 1));
     if (failures_left_ != 0) {
       if (failures_left_ > 0) --failures_left_;
       return failure(ErrorCode::invalid_argument, "the fake core was told to fail");
@@ -147,60 +233,28 @@ class FakeFuser final : public StreamFuser {
     return {};
   }
 
-  int frames_in_flight() const noexcept override { return 1; }
-  Status begin(const Image* sources, std::size_t count, const Image& output) noexcept override {
-    return fuse(sources, count, output);
-  }
-  Status finish() noexcept override { return {}; }
-
-  void reset() noexcept override {
-    const Call call(*this);
-    ++fake_log.resets;
-  }
-
-  FrameReport report() const noexcept override {
-    FrameReport report;
-    report.levels = 2;
-    report.weight_mean[0] = 0.25;
-    report.weight_mean[1] = 0.75;
-    report.black_value = 100;
-    report.white_value = 200;
-    if (const int x = number_from("DIGFUSION_FAKE_REFINED_X", 0)) {
-      report.refined_x = x;
-      report.refined_y = report.refined_degrees = 0;
-      report.confidence = .5;
-    }
-    if (moved_after_ > 0 && frames_ > 0) {
-      report.refined_x = 3.5;
-      report.refined_y = -2;
-      report.refined_degrees = 0.5;
-      report.confidence = 0.75;
-      report.camera_moved = frames_ > std::uint64_t(moved_after_);
-    }
-    return report;
-  }
-
-  Statistics statistics() const noexcept override {
-    Statistics statistics;
-    statistics.frames = frames_;
-    statistics.evaluations = 2;
-    statistics.stages = 1;
-    statistics.stage[0] = {"total", 1.5, 2.5};
-    std::snprintf(statistics.device, sizeof statistics.device, "%s", device_.c_str());
-    std::strcpy(statistics.precision, "float32");
-    std::strcpy(statistics.model, "none");
-    return statistics;
-  }
-
- private:
   struct Call {
-    explicit Call(FakeFuser& fuser) : busy(fuser.busy_) {
+    explicit Call(FakeFuser& fuser, bool between_frames = true) : busy(fuser.busy_) {
       if (busy.exchange(true)) ++fake_log.overlaps;
+      if (between_frames && !fuser.begun_.empty()) ++fake_log.out_of_turn;
     }
     ~Call() { busy = false; }
     std::atomic<bool>& busy;
   };
 
+  using Clock = std::chrono::steady_clock;
+  struct Begun {
+    Image visible, infrared, output;
+    Clock::time_point due;
+    bool fails;
+  };
+
+  std::deque<Begun> begun_;
+  int frames_begun_ = 0, finished_ = 0;
+  bool numbered_ = number_from("DIGFUSION_FAKE_NUMBERED", 0) != 0;
+  int in_flight_ = number_from("DIGFUSION_FAKE_IN_FLIGHT", 1);
+  int fail_begin_ = number_from("DIGFUSION_FAKE_FAIL_BEGIN", 0);
+  int fail_finish_ = number_from("DIGFUSION_FAKE_FAIL_FINISH", 0);
   int across_ = 1;  ///< pictures beside each other, all alike
   std::atomic<bool> busy_{false};
   Preset preset_ = Preset::realtime;

@@ -128,6 +128,52 @@ TEST(Allocation, VideoMetaIsOfferedUpstream) {
   gst_caps_unref(caps);
 }
 
+TEST(Allocation, UpstreamIsToldHowManyPicturesAreKept) {
+  for (const auto& [properties, kept] :
+       {std::pair{"device=cpu", 3u}, {"device=cuda", 4u}, {"device=cuda frames-in-flight=1", 3u}}) {
+    SCOPED_TRACE(properties);
+    Rig rig(properties);
+    rig.set_caps(caps_text("I420", 64, 48), caps_text("GRAY8", 64, 48));
+    GstCaps* caps = gst_caps_from_string(caps_text("I420", 64, 48).c_str());
+    GstQuery* query = gst_query_new_allocation(caps, TRUE);
+    EXPECT_TRUE(gst_pad_peer_query(rig.visible->srcpad, query));
+    guint least = 0;
+    ASSERT_GE(gst_query_get_n_allocation_pools(query), 1u);
+    gst_query_parse_nth_allocation_pool(query, 0, nullptr, nullptr, &least, nullptr);
+    EXPECT_EQ(least, kept);
+    gst_query_unref(query);
+    gst_caps_unref(caps);
+  }
+}
+
+TEST(Allocation, DownstreamsPoolHasThoseInFlightOnTop) {
+  for (const auto& [properties, kept] : {std::pair{"device=cpu", 2u}, {"device=cuda", 3u}}) {
+    SCOPED_TRACE(properties);
+    GstBufferPool* pool = gst_buffer_pool_new();
+    Rig rig(properties);
+    gst_pad_add_probe(
+        rig.visible->sinkpad,
+        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM | GST_PAD_PROBE_TYPE_PUSH),
+        +[](GstPad*, GstPadProbeInfo* info, gpointer user) -> GstPadProbeReturn {
+          GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
+          if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return GST_PAD_PROBE_OK;
+          gst_query_add_allocation_pool(query, GST_BUFFER_POOL(user), 64 * 48, 2, 0);
+          return GST_PAD_PROBE_HANDLED;
+        },
+        pool, nullptr);
+    rig.set_caps(caps_text("GRAY8", 64, 48), caps_text("GRAY8", 64, 48));
+    rig.push_infrared({90, 0, 40 * ms});
+    rig.push_visible({40, 0, 40 * ms});
+    EXPECT_EQ(rig.pull().visible, 40);
+    GstStructure* config = gst_buffer_pool_get_config(pool);
+    guint least = 0;
+    EXPECT_TRUE(gst_buffer_pool_config_get_params(config, nullptr, nullptr, &least, nullptr));
+    EXPECT_EQ(least, kept);
+    gst_structure_free(config);
+    gst_object_unref(pool);
+  }
+}
+
 /// 32×16 samples of 55 in rows of 80 bytes that begin after `start` bytes; 255 all around.
 GstBuffer* padded_picture(gsize start) {
   const gsize size = start + 16 * 80;
