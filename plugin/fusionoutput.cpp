@@ -18,11 +18,11 @@ GstFlowReturn FusionStream::new_output(GstBuffer* visible, BufferRef& output, bo
   GstBufferPool* pool = gst_aggregator_get_buffer_pool(element_);
   if (!pool) return GST_FLOW_NOT_NEGOTIATED;
   GstBufferPoolAcquireParams params = {};
-  if (!wait) params.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
+  params.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
   GstBuffer* buffer = nullptr;
   GstFlowReturn flow = GST_FLOW_FLUSHING;
   if (gst_buffer_pool_is_active(pool) || gst_buffer_pool_set_active(pool, TRUE))
-    flow = gst_buffer_pool_acquire_buffer(pool, &buffer, &params);
+    flow = gst_buffer_pool_acquire_buffer(pool, &buffer, wait ? nullptr : &params);
   gst_object_unref(pool);
   if (flow != GST_FLOW_OK) return wait || flow == GST_FLOW_FLUSHING ? flow : GST_FLOW_OK;
   output.reset(buffer);
