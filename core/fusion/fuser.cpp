@@ -3,6 +3,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/diffusion/seed.h"
@@ -32,15 +33,24 @@ Fuser::Fuser(const Parameters& parameters, const std::function<void(const std::s
     : parameters_(checked(parameters)),
       choice_(choose_device(parameters.device.view(), parameters.precision, warn)),
       method_(make_method(parameters, choice_.device, choice_.network)),
-      model_(model_in_use(parameters)) {}
+      model_(model_in_use(parameters)) {
+  keep_student(parameters);
+}
+
+void Fuser::keep_student(const Parameters& p) {
+  if (network_of(p) != NetworkKind::gradient_student) return;
+  auto student = gradient_student_of(p, choice_.device, choice_.network);
+  if (std::ranges::find(students_, student) == students_.end()) students_.push_back(std::move(student));
+}
 
 void Fuser::configure(const Parameters& parameters) {
   const Parameters next = merged(parameters_, checked(parameters));
   if (std::string model = model_in_use(next);
       next.method != parameters_.method || next.evidence != parameters_.evidence || model != model_) {
     auto method = make_method(next, choice_.device, choice_.network);
-    // A student of another size sees the same scene: a change of preset while playing is no cut.
-    if (next.evidence == parameters_.evidence) method->inherit(*method_);
+    keep_student(next);
+    // Other evidence is of the same scene: a change of preset while playing is no cut.
+    method->inherit(*method_);
     model_ = std::move(model);
     method_ = std::move(method);
   } else {

@@ -49,6 +49,8 @@ class Fuser {
   const std::string& model() const { return model_; }
 
  private:
+  /// The method is made with these parameters: keeps its student open, where it has one.
+  void keep_student(const Parameters& parameters);
   /// The method's weights without what the picture was padded with; undefined where it has none.
   at::Tensor cropped_weights() const;
 
@@ -56,6 +58,9 @@ class Fuser {
   DeviceChoice choice_;
   std::unique_ptr<FusionMethod> method_;
   std::string model_;
+  /// Of method=gradient, those that have been used: a preset that is left for another one and taken up again
+  /// while playing isn't read from its file once more. As many as there are sizes, at most.
+  std::vector<std::shared_ptr<const GradientStudent>> students_;
   std::int64_t height_ = 0, width_ = 0;  ///< of the last picture
 };
 

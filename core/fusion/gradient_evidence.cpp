@@ -9,7 +9,6 @@
 #include "core/denoiser/gradient_student.h"
 #include "core/diffusion/steps.h"
 #include "core/fusion/method.h"
-#include "core/fusion/noise_levels.h"
 #include "core/fusion/stream_batch.h"
 #include "core/interface/error.h"
 
@@ -53,14 +52,12 @@ class StudentEvidence : public EvidenceMaker {
     evaluations_ = static_cast<std::uint64_t>(sources.size(0));
     return {estimates.clean, estimates.error};
   }
-  void reset() override { levels_.reset(); }
   std::int64_t multiple() const override { return student_->multiple(); }
   std::uint64_t evaluations() const override { return evaluations_; }
 
  private:
   std::shared_ptr<const GradientStudent> student_;
   std::optional<StreamBatch> batch_;
-  NoiseLevels levels_;
   std::uint64_t evaluations_ = 0;
 };
 
@@ -83,7 +80,6 @@ class TeacherEvidence : public EvidenceMaker {
         estimate_levels(evaluator_, clean, evidence_timesteps, p.distance, p.draws, noise).distance;
     return {clean, distance.squeeze(2).transpose(0, 1)};
   }
-  void reset() override { levels_.reset(); }
   std::int64_t multiple() const override { return denoiser_->multiple(); }
   std::uint64_t evaluations() const override { return evaluator_.evaluations(); }
 
@@ -113,7 +109,6 @@ class TeacherEvidence : public EvidenceMaker {
 
   std::shared_ptr<const Denoiser> denoiser_;
   Evaluator evaluator_;
-  NoiseLevels levels_;
 };
 
 }  // namespace

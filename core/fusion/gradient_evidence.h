@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "core/fusion/gradient.h"
 #include "core/fusion/information_gain.h"
+#include "core/fusion/noise_levels.h"
 #include "core/parameters/parameters.h"
 
 namespace digfusion {
@@ -27,10 +29,15 @@ class EvidenceMaker {
   virtual Evidence gather(const at::Tensor& sources, const Parameters& parameters,
                           const NoiseField& noise) = 0;
   /// Forgets the pictures before.
-  virtual void reset() {}
+  void reset() { levels_.reset(); }
+  /// Takes over what a maker for the same stream has found, whether or not either asks for it.
+  void inherit(EvidenceMaker& before) { levels_ = std::move(before.levels_); }
   /// As those of FusionMethod.
   virtual std::int64_t multiple() const { return 1; }
   virtual std::uint64_t evaluations() const { return 0; }
+
+ protected:
+  NoiseLevels levels_;
 };
 
 /// Opens the network, if parameters.evidence needs one. Throws as make_gradient_method().

@@ -46,6 +46,7 @@ class Gradient : public FusionMethod {
     if (auto* other = dynamic_cast<Gradient*>(&before)) {
       fusion_ = std::move(other->fusion_);
       before_ = std::move(other->before_);
+      maker_->inherit(*other->maker_);
     }
   }
   at::Tensor weights() const override {

@@ -4,10 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/fusion/bands.h"
+#include "core/fusion/gradient_evidence.h"
+#include "core/fusion/noise_levels.h"
 #include "core/fusion/tone.h"
 #include "core/interface/error.h"
 #include "tests/core/denoiser/model_files.h"
@@ -314,24 +319,67 @@ TEST(Fuser, Bfloat16IsCloseToFloat32) {
   }
 }
 
-TEST(Fuser, AStudentOfAnotherSizeGoesOnWhereTheOtherStopped) {
-  Parameters p;
-  p.precision = Precision::float32;
-  p.noise = Word("0");
+TEST(Fuser, AnotherPresetGoesOnWhereTheOneBeforeStopped) {
   // Less than what counts as movement or a cut.
   const at::Tensor before = random_pictures(2, 48, 64, 3) * 0.5,
                    after = before + 0.04 * random_pictures(2, 48, 64, 4);
-  Fuser fuser(p, [](const std::string&) {});
-  at::Tensor last;
-  for (int n = 0; n < 3; ++n) last = fuser.fuse(before);
-  p.student_size = StudentSize::medium;
-  fuser.configure(p);
-  const auto jump = [&](const at::Tensor& next) { return (next - last).abs().mean().item<double>(); };
-  const double with_past = jump(fuser.fuse(after));
+  for (const auto& [from, to] : {std::pair("realtime", "balanced"), {"realtime", "minimal"}}) {
+    SCOPED_TRACE(to);
+    Parameters p;
+    p.precision = Precision::float32;
+    p.noise = Word("0");
+    ASSERT_FALSE(set(p, "preset", from));
+    Fuser fuser(p, [](const std::string&) {});
+    at::Tensor last;
+    for (int n = 0; n < 3; ++n) last = fuser.fuse(before);
+    ASSERT_FALSE(set(p, "preset", to));
+    fuser.configure(p);
+    const auto jump = [&](const at::Tensor& next) { return (next - last).abs().mean().item<double>(); };
+    const double with_past = jump(fuser.fuse(after));
+    fuser.reset();
+    const double without = jump(fuser.fuse(after));
+    EXPECT_GT(with_past, 0);
+    EXPECT_LT(with_past, 0.5 * without);
+  }
+}
+
+TEST_F(TinyFuser, KeepsTheStudentWhileAPresetWithoutOneIsInUse) {
+  Parameters p = tiny_parameters(Method::gradient);
+  std::optional<Fuser> fuser(std::in_place, p, [](const std::string&) {});
+  const std::weak_ptr<const GradientStudent> student = gradient_student_of(p, at::kCPU, at::kFloat);
+  p.evidence = EvidenceSource::gradient;
+  fuser->configure(p);
+  EXPECT_FALSE(student.expired());
+  p.evidence = EvidenceSource::student;
+  fuser->configure(p);
+  EXPECT_EQ(student.lock(), gradient_student_of(p, at::kCPU, at::kFloat));
   fuser.reset();
-  const double without = jump(fuser.fuse(after));
-  EXPECT_GT(with_past, 0);
-  EXPECT_LT(with_past, 0.5 * without);
+  EXPECT_TRUE(student.expired());
+}
+
+TEST_F(TinyFuser, NoiseThatHasBeenFoundHoldsForOtherEvidence) {
+  Parameters p = tiny_parameters(Method::gradient);
+  const auto noisy = [](double level, std::uint64_t seed) {
+    return random_tensor({2, 1, 96, 128}, seed) * (level / 127.5);
+  };
+  const at::Tensor now = noisy(22, 2);
+  NoiseLevels levels;
+  (void)levels.of(noisy(20, 1), p);
+  const auto student = gradient_student_of(p, at::kCPU, at::kFloat);
+  const at::Tensor expected = student->estimate(now, levels.of(now, p)).clean;
+
+  const NoiseField no_field;
+  std::unique_ptr<EvidenceMaker> maker = make_evidence(p, at::kCPU, at::kFloat);
+  (void)maker->gather(noisy(20, 1), p, no_field);
+  for (const auto evidence : {EvidenceSource::gradient, EvidenceSource::student}) {
+    p.evidence = evidence;
+    std::unique_ptr<EvidenceMaker> next = make_evidence(p, at::kCPU, at::kFloat);
+    next->inherit(*maker);
+    maker = std::move(next);
+  }
+  EXPECT_TRUE(at::equal(maker->gather(now, p, no_field).clean, expected));
+  maker->reset();
+  EXPECT_FALSE(at::equal(maker->gather(now, p, no_field).clean, expected));
 }
 
 TEST(Fuser, KeepsAnInfraredTargetAndTheVisibleDetail) {
