@@ -59,6 +59,14 @@ void Fuser::configure(const Parameters& parameters) {
   parameters_ = next;
 }
 
+std::function<void()> Fuser::keep_past() {
+  return [this, bring_back = method_->keep_past(), height = height_, width = width_] {
+    if (bring_back) bring_back();
+    height_ = height;
+    width_ = width;
+  };
+}
+
 at::Tensor Fuser::fuse(const at::Tensor& sources) {
   const std::int64_t height = sources.size(2), width = sources.size(3);
   if (sources.size(0) < 2 || height < 16 || width < 16)

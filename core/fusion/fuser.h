@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ class Fuser {
   /// And the mean of each noise level's map, the most noisy first; empty where the method has no weights.
   std::vector<double> weight_means() const;
 
+  /// What makes fuse() go on as if the pictures after this call hadn't been; it throws nothing, and may be
+  /// called once, until configure() is.
+  std::function<void()> keep_past();
   /// Forgets the frames before.
   void reset() { method_->reset(); }
 

@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "core/fusion/poisson.h"
@@ -61,11 +62,7 @@ class GradientFusion {
 
   void reset() { past_ = {}; }
 
-  /// Of the last picture, [K,1,H,W], Σ_k = 1: the mean over time that its gradients were chosen by. Undefined
-  /// before the first one and after reset().
-  const at::Tensor& weights() const { return past_.weights; }
-
- private:
+  /// What is known of the pictures before. A value: copies share tensors that nobody writes to.
   struct Past {
     GlobalNumbers numbers;
     GradientRule rule;
@@ -74,6 +71,14 @@ class GradientFusion {
     std::vector<std::int64_t> shape;
     at::Tensor thumbnails;
   };
+  const Past& past() const { return past_; }
+  void set_past(Past&& past) noexcept { past_ = std::move(past); }
+
+  /// Of the last picture, [K,1,H,W], Σ_k = 1: the mean over time that its gradients were chosen by. Undefined
+  /// before the first one and after reset().
+  const at::Tensor& weights() const { return past_.weights; }
+
+ private:
   ScreenedPoisson solver_;
   Past past_;
 };

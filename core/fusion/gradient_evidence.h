@@ -31,6 +31,8 @@ class EvidenceMaker {
   /// Forgets the pictures before.
   void reset() { levels_.reset(); }
   /// Takes over what a maker for the same stream has found, whether or not either asks for it.
+  const NoiseLevels& levels() const { return levels_; }
+  void set_levels(NoiseLevels&& levels) noexcept { levels_ = std::move(levels); }
   void inherit(EvidenceMaker& before) { levels_ = std::move(before.levels_); }
   /// As those of FusionMethod.
   virtual std::int64_t multiple() const { return 1; }

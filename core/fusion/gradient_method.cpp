@@ -42,6 +42,13 @@ class Gradient : public FusionMethod {
     maker_->reset();
     fusion_.reset();
   }
+  std::function<void()> keep_past() override {
+    return [this, past = fusion_.past(), levels = maker_->levels(), before = before_]() mutable {
+      fusion_.set_past(std::move(past));
+      maker_->set_levels(std::move(levels));
+      before_ = before;
+    };
+  }
   void inherit(FusionMethod& before) override {
     if (auto* other = dynamic_cast<Gradient*>(&before)) {
       fusion_ = std::move(other->fusion_);

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -35,6 +36,9 @@ class FusionMethod {
 
   /// Forgets the frames before.
   virtual void reset() {}
+  /// What brings back what is known of the frames before at this moment; to be called once, while this method
+  /// lives. It throws nothing. Null for a method without a past.
+  virtual std::function<void()> keep_past() { return nullptr; }
   /// Takes over what `before`, whose place it takes in a running stream, knows of the frames before; nothing
   /// where that is another method, or saw them otherwise.
   virtual void inherit(FusionMethod& /*before*/) {}

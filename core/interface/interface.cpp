@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -64,6 +65,21 @@ Status guarded(const Function& function) noexcept {
     return failure(ErrorCode::internal, "an unknown exception");
   }
 }
+
+/// Calls `undo` where it isn't told that all went well.
+class Undo {
+ public:
+  explicit Undo(std::function<void()> undo) : undo_(std::move(undo)) {}
+  ~Undo() {
+    if (undo_) undo_();
+  }
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  void all_is_well() { undo_ = nullptr; }
+
+ private:
+  std::function<void()> undo_;
+};
 
 class TensorStreamFuser : public StreamFuser {
  public:
@@ -163,21 +179,25 @@ class TensorStreamFuser : public StreamFuser {
       }
       const double read_ms = stage.lap();
 
+      Undo undo(needs.fused ? fuser_->keep_past() : nullptr);
       if (needs.fused) {
         shown.fused = fuser_->fuse(at::cat(pictures));
         if (parameters.mode == View::gain) shown.gain = fuser_->gain_map();
-      } else {
-        fuser_->reset();
       }
       const double fuse_ms = stage.lap();
 
       write_view(shown, parameters, host.output());
       host.finish();
       const double write_ms = stage.lap();
+      Refiners refiners = refiners_;
+      for (std::size_t i = 1; i < unrefined.size(); ++i) refiners.look(i, unrefined[i], pictures[0]);
+      // The stream's state changes from here on alone.
+      undo.all_is_well();
+      if (!needs.fused) fuser_->reset();
+      refiners_ = std::move(refiners);
       thermal_ = std::move(thermal);
       has_fused_ = needs.fused;
       report_ = {};
-      for (std::size_t i = 1; i < unrefined.size(); ++i) refiners_.look(i, unrefined[i], pictures[0]);
       refiners_.report(1, report_);
       const std::scoped_lock lock(statistics_mutex_);
       read_.add(read_ms);
