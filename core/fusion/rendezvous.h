@@ -23,8 +23,10 @@ namespace digfusion {
 ///   - when all members who are awaited have come,
 ///   - when any of its items has waited as long as it was willing to.
 /// A member is awaited from when it comes; one that a batch went without isn't awaited until it comes again.
-/// So who pauses or leaves costs the others one wait at most. Batches are filled in the order of arrival, and
-/// the next one fills while one is worked on.
+/// So who pauses or leaves costs the others one wait at most. Members that are out of step would be waited
+/// for in vain each time: one that has been so often enough in a row is awaited no more, but once in many
+/// times, until it shares a batch. Batches are filled in the order of arrival, and the next one fills while
+/// one is worked on.
 template <class Item>
 class Rendezvous {
  public:
@@ -55,8 +57,14 @@ class Rendezvous {
    private:
     friend class Rendezvous;
     const std::shared_ptr<Rendezvous> place_;
-    bool awaited_ = false;  // under the place's lock
+    // Under the place's lock:
+    bool awaited_ = false;
+    int in_vain_ = 0;    // so often in a row
+    int unawaited_ = 0;  // came so often since, and nobody waits for it
   };
+
+  /// A member is awaited in vain so often in a row, and after that once in so many times that it comes.
+  static constexpr int patience_with_one = 8, between_tries = 64;
 
  private:
   enum class State { open, working, done };
@@ -80,7 +88,8 @@ class Rendezvous {
 
   void come(Member& member, Item& item, Clock::duration patience) {
     std::unique_lock lock(mutex_);
-    member.awaited_ = true;
+    if (!member.awaited_ && (member.in_vain_ < patience_with_one || ++member.unawaited_ % between_tries == 0))
+      member.awaited_ = true;
     if (!open_) open_ = std::make_shared<Batch>();
     const std::shared_ptr<Batch> batch = open_;
     batch->items.push_back(&item);
@@ -110,8 +119,16 @@ class Rendezvous {
   void work_on(Batch& batch, std::unique_lock<std::mutex>& lock) {
     batch.state = State::working;
     open_.reset();
-    if (batch.items.size() < most_)
-      for (Member* member : members_) member->awaited_ = has(batch, member);
+    for (Member* member : members_) {
+      if (has(batch, member)) {
+        if (batch.items.size() == 1) continue;
+        member->awaited_ = true;
+        member->in_vain_ = member->unawaited_ = 0;
+      } else if (member->awaited_ && batch.items.size() < most_) {
+        member->awaited_ = false;
+        ++member->in_vain_;
+      }
+    }
     lock.unlock();
     try {
       work_(batch.items);

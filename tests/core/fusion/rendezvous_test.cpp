@@ -139,6 +139,36 @@ TEST(Rendezvous, WhoDoesntComeIsAwaitedOnce) {
   EXPECT_EQ(meeting.sizes().back(), 2u);
 }
 
+TEST(Rendezvous, WhoIsOutOfStepIsSeldomAwaited) {
+  const Doubling meeting(2);
+  auto members = awaited_members(meeting, 2);
+  constexpr int rounds = 200;
+  int waits = 0;
+  for (int i = 0; i < rounds; ++i)
+    for (auto& member : members) {
+      const Watch watch;
+      EXPECT_EQ(doubled(*member, i, 10ms), 2 * i);
+      waits += !watch.within(10ms);
+    }
+  // Eight times for each, and then once in 64; what a busy machine does is taken for a wait as well.
+  EXPECT_GE(waits, 16);
+  EXPECT_LT(waits, 100);
+  // In step again, they are a pair again.
+  std::vector<std::jthread> threads;
+  const Watch watch;
+  const auto pairs = [&] {
+    const auto sizes = meeting.sizes();
+    return std::count(sizes.begin(), sizes.end(), 2u);
+  };
+  for (auto& member : members)
+    threads.emplace_back([&] {
+      while (pairs() < 50 && watch.within(soon)) (void)doubled(*member, 1, forever);
+      member.reset();
+    });
+  threads.clear();
+  EXPECT_GE(pairs(), 50);
+}
+
 TEST(Rendezvous, WhoLeavesIsNotAwaited) {
   const Doubling meeting(3);
   auto members = awaited_members(meeting, 2);
