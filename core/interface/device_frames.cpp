@@ -6,6 +6,7 @@
 
 #include "core/fusion/method.h"
 #include "core/image/fit.h"
+#include "core/image/gray_image.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -79,13 +80,7 @@ void DeviceFrames::reset() {
 
 void DeviceFrames::warm_up(int width, int height, const Parameters& p) {
   std::vector<std::uint8_t> samples(std::size_t(width) * std::size_t(height), 128), fused(samples.size());
-  Image image;
-  image.width = width;
-  image.height = height;
-  image.components = image.planes = 1;
-  image.component[0] = {
-      .plane = 0, .offset = 0, .pixel_stride = 1, .depth = 8, .shift = 0, .w_sub = 0, .h_sub = 0};
-  image.plane[0] = {samples.data(), width, std::size_t(width), height};
+  const Image image = gray_image(samples.data(), width, height);
   const Image sources[] = {image, image};
   Image output = image;
   output.plane[0].data = fused.data();

@@ -13,6 +13,7 @@
 
 #include "core/device/device.h"
 #include "core/fusion/method.h"
+#include "core/image/gray_image.h"
 #include "core/interface/stages.h"
 #include "core/tools/median_time.h"
 #include "core/tools/subprocess.h"
@@ -22,19 +23,8 @@ namespace fs = std::filesystem;
 namespace digfusion::tools {
 namespace {
 
-Image gray_image(std::vector<std::uint8_t>& bytes, int width, int height) {
-  Image image;
-  image.width = width;
-  image.height = height;
-  image.components = image.planes = 1;
-  image.component[0] = {
-      .plane = 0, .offset = 0, .pixel_stride = 1, .depth = 8, .shift = 0, .w_sub = 0, .h_sub = 0};
-  image.plane[0] = {bytes.data(), width, static_cast<std::size_t>(width), height};
-  return image;
-}
-
 Image i420_image(std::vector<std::uint8_t>& bytes, int width, int height) {
-  Image image = gray_image(bytes, width, height);
+  Image image = gray_image(bytes.data(), width, height);
   image.range = Range::limited;
   image.components = image.planes = 3;
   const int half_width = (width + 1) / 2, half_height = (height + 1) / 2;
@@ -80,7 +70,7 @@ CoreTimes measure_core(const Parameters& parameters, std::vector<BenchFrame>& fr
   while (times.frames < length.frames && (times.frames < 3 || milliseconds < length.seconds * 1e3)) {
     BenchFrame& frame = frames[static_cast<std::size_t>(times.frames) % frames.size()];
     const std::array sources{i420_image(frame.visible, width, height),
-                             gray_image(frame.infrared, width, height)};
+                             gray_image(frame.infrared.data(), width, height)};
     require(fuser->fuse(sources.data(), sources.size(), i420_image(fused, width, height)));
     milliseconds += watch.lap();
     ++times.frames;

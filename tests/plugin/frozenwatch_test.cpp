@@ -11,6 +11,7 @@
 #include <random>
 #include <vector>
 
+#include "core/image/gray_image.h"
 #include "core/scene/faults.h"
 
 namespace digfusion {
@@ -34,17 +35,7 @@ struct Grey {
         bytes[2 * i + 1] = static_cast<std::uint8_t>(samples[i] >> 8);
       }
     }
-    image.width = width;
-    image.height = height;
-    image.components = image.planes = 1;
-    image.component[0] = {.plane = 0,
-                          .offset = 0,
-                          .pixel_stride = depth / 8,
-                          .depth = depth,
-                          .shift = 0,
-                          .w_sub = 0,
-                          .h_sub = 0};
-    image.plane[0] = {bytes.data(), width * depth / 8, static_cast<std::size_t>(width * depth / 8), height};
+    image = gray_image(bytes.data(), width, height, depth);
   }
 };
 

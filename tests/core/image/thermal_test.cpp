@@ -12,6 +12,7 @@
 #include <string>
 
 #include "core/image/colour.h"
+#include "core/image/gray_image.h"
 #include "core/image/luma.h"
 #include "core/interface/error.h"
 #include "tests/core/image/test_image.h"
@@ -265,14 +266,8 @@ std::vector<Camera> cameras() {
 
 /// Borrowed from `picture`.
 Image image_of(const cv::Mat& picture) {
-  Image image;
-  image.width = picture.cols;
-  image.height = picture.rows;
-  image.components = image.planes = 1;
-  image.plane[0] = {picture.data, std::ptrdiff_t(picture.step[0]), std::size_t(picture.cols) * 2,
-                    picture.rows};
-  image.component[0] = {0, 0, 2, 16, 0, 0, 0};
-  return image;
+  EXPECT_TRUE(picture.isContinuous());
+  return gray_image(picture.data, picture.cols, picture.rows, 16);
 }
 
 class RealCameras : public testing::Test {
