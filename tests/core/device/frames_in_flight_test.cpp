@@ -35,7 +35,8 @@ struct Frame {
   int width = 64, height = 48, seed = 0;
   double grain = 0;        ///< σ of the infrared picture's noise, of 255
   bool on_device = false;  ///< pictures that are read, and written, in place
-  bool holes = false;      ///< a number that isn't finite
+  bool ready = false;      ///< the infrared picture is brought as numbers
+  bool holes = false;      ///< one of these isn't finite
 };
 
 /// Fuses frames and keeps what came out; empty where finish() failed.
@@ -66,10 +67,9 @@ class Runner {
         random_tensor({1, 1, f.height, f.width}, std::uint64_t(1000 + f.seed)) * (f.grain / 127.5);
     put(luma, pictures->infrared);
     std::vector<at::Tensor> ready;
-    if (f.holes) {
+    if (f.holes)
       luma = luma.index_put({at::tensor(0), at::tensor(0), at::tensor(3), at::tensor(3)}, at::tensor(NAN));
-      ready = {at::Tensor(), luma};
-    }
+    if (f.ready) ready = {at::Tensor(), luma};
     frame.begin(std::array{pictures->visible.image, pictures->infrared.image}, ready, {},
                 pictures->output.image, parameters_);
     if (!f.on_device) {  // already copied
@@ -177,6 +177,7 @@ TEST_P(FramesInFlight, AreThoseOneByOneWhereSomeFail) {
   for (int n = 0; n < int(frames.size()); ++n) {
     frames[std::size_t(n)].seed = n;
     frames[std::size_t(n)].width = n < 13 ? 64 : 80;
+    frames[std::size_t(n)].ready = true;
   }
   for (const std::size_t n : {0, 4, 7, 8, 13, 14}) frames[n].holes = true;  // first ones of a size as well
   expect_as_one_by_one(parameters_of(EvidenceSource::gradient), frames);
@@ -255,16 +256,21 @@ INSTANTIATE_TEST_SUITE_P(Late, FramesInFlight, testing::ValuesIn(all_orders()), 
                          : "Eager" + std::to_string(info.param.eager);
 });
 
-/// Back in a size that is kept, with a first picture that fails: the next one begins anew all the same.
+/// Back in a size that is kept, with a first picture that fails: the next one begins anew all the same,
+/// though the scene is the one of then.
 TEST(FramesAfterARestart, HaveNoPastThatIsOfAnotherTime) {
   for (const EvidenceSource evidence : {EvidenceSource::gradient, EvidenceSource::student})
     for (const bool overlap : {false, true}) {
       Runner back(parameters_of(evidence), make_cpu_backend()),
           fresh(parameters_of(evidence), make_cpu_backend());
-      back.fuse_all({{.seed = 1, .grain = 20}, {.seed = 2, .grain = 20}, {.width = 80}}, overlap);
+      const Frame noisy{.grain = 20, .ready = true}, other{.width = 80, .ready = true};
+      const Frame next{.seed = 3, .grain = 15, .ready = true};
+      Frame failing = next;
+      failing.holes = true;
+      back.fuse_all({noisy, noisy, other}, overlap);
       back.results.clear();
-      back.fuse_all({{.seed = 3, .holes = true}, {.seed = 4}, {.seed = 5}}, overlap);
-      fresh.fuse_all({{.seed = 4}, {.seed = 5}}, false);
+      back.fuse_all({failing, next, next}, overlap);
+      fresh.fuse_all({next, next}, false);
       EXPECT_EQ(std::vector(back.results.begin() + 1, back.results.end()), fresh.results);
     }
 }
