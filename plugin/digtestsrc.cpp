@@ -326,7 +326,7 @@ static void gst_dig_test_src_class_init(GstDigTestSrcClass* klass) {
       g_param_spec_uint64(
           "seed", "Seed",
           "Which one of the scenes of that pattern: clothes, colours, texts, textures, clouds, "
-          "smoke and sensor noise. A frame depends on pattern, seed, size and its number only",
+          "smoke and sensor noise. A frame depends on pattern, seed, size, its number and its time only",
           0, G_MAXUINT64, default_seed, while_playing));
   g_object_class_install_property(
       object, prop_num_buffers,

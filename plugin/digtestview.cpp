@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "core/scene/renderer.h"
 #include "plugin/frametimes.h"
@@ -29,6 +30,7 @@ using digfusion::FrameTimes;
 using digfusion::View;
 using digfusion::scene::Faults;
 using digfusion::scene::FaultyCamera;
+using digfusion::scene::Moment;
 using digfusion::scene::Pattern;
 using digfusion::scene::Plane;
 using digfusion::scene::Renderer;
@@ -161,7 +163,7 @@ class ViewState {
     camera_key_ = key;
     renderer_.reset();  // after, so that one renderer serves both
   }
-  bool draw(std::int64_t frame, std::int64_t shown, GstBuffer* buffer);
+  bool draw(const Moment& frame, const Moment& shown, GstBuffer* buffer);
 
   GstBaseSrc* const element_;
   std::mutex
@@ -194,7 +196,9 @@ class ViewState {
 
 GstFlowReturn ViewState::fill(GstBuffer* buffer) {
   namespace scene = digfusion::scene;
-  std::int64_t frame, shown;
+  std::int64_t frame;
+  std::optional<std::pair<Moment, Moment>>
+      moments;  // the frame's, and that of what an infrared camera with faults shows
   {
     const std::lock_guard lock(mutex_);
     if (!placed_) place();
@@ -205,7 +209,8 @@ GstFlowReturn ViewState::fill(GstBuffer* buffer) {
     const GstClockTime duration = times_.duration(frame);
     const std::int64_t interval = times_.still() ? 0 : static_cast<std::int64_t>(duration);
     const std::int64_t stamp = scene::stamp_of(faults_, seed_, frame, nominal, interval);
-    shown = scene::shown_in(faults_, frame, nominal, interval);
+    const std::int64_t shown = scene::shown_in(faults_, frame, nominal, interval);
+    moments.emplace(Moment(frame, times_.seconds(frame)), Moment(shown, times_.seconds(shown)));
     // What would be stamped before the stream's beginning is lost, but not for its jitter alone.
     dropped_ = scene::is_dropped(faults_, seed_, frame) || stamp < -faults_.jitter;
     due_ = static_cast<GstClockTime>(scene::taken_at(faults_, nominal));
@@ -217,7 +222,7 @@ GstFlowReturn ViewState::fill(GstBuffer* buffer) {
   GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
   GST_BUFFER_OFFSET(buffer) = static_cast<guint64>(frame);
   GST_BUFFER_OFFSET_END(buffer) = static_cast<guint64>(frame) + 1;
-  if (!dropped_ && !draw(frame, shown, buffer)) {
+  if (!dropped_ && !draw(moments->first, moments->second, buffer)) {
     GST_ELEMENT_ERROR(element_, RESOURCE, WRITE, ("Can't write to the picture's memory."),
                       ("frame %" G_GINT64_FORMAT, frame));
     return GST_FLOW_ERROR;
@@ -225,10 +230,10 @@ GstFlowReturn ViewState::fill(GstBuffer* buffer) {
   return GST_FLOW_OK;
 }
 
-bool ViewState::draw(std::int64_t frame, std::int64_t shown, GstBuffer* buffer) {
+bool ViewState::draw(const Moment& frame, const Moment& shown, GstBuffer* buffer) {
   const bool gray = GST_VIDEO_INFO_IS_GRAY(&info_), coloured = !gray && view == View::visible;
   if (camera_)
-    camera_->picture(frame, shown, luma_);
+    camera_->picture(frame.n, shown, luma_);
   else if (view == View::infrared)
     renderer_->infrared(shown, luma_);
   else if (view == View::ideal)

@@ -28,6 +28,11 @@ class FrameTimes {
                                                static_cast<guint64>(denominator_) * GST_SECOND,
                                                static_cast<guint64>(numerator_));
   }
+  /// As start(), not rounded to nanoseconds.
+  double seconds(std::int64_t frame) const {
+    const double before = static_cast<double>(start_time_) / GST_SECOND;
+    return still() ? before : before + static_cast<double>(frame - start_frame_) * denominator_ / numerator_;
+  }
   GstClockTime duration(std::int64_t frame) const {
     return still() ? GST_CLOCK_TIME_NONE : start(frame + 1) - start(frame);
   }

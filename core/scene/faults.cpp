@@ -114,7 +114,7 @@ FaultyCamera::FaultyCamera(Pattern pattern, std::uint64_t seed, int width, int h
       margin_(margin_of(faults, width, height_)),
       renderer_(Renderer::shared(pattern, seed, width_, height_, margin_)) {}
 
-void FaultyCamera::look(std::int64_t shown, Plane& plane) const {
+void FaultyCamera::look(const Moment& shown, Plane& plane) const {
   if (margin_ == 0) return renderer_->infrared_light(shown, plane);
   Plane wide;
   renderer_->infrared_light(shown, wide);
@@ -130,11 +130,11 @@ void FaultyCamera::look(std::int64_t shown, Plane& plane) const {
     }
 }
 
-void FaultyCamera::picture(std::int64_t n, std::int64_t shown, Plane& plane) const {
+void FaultyCamera::picture(std::int64_t n, const Moment& shown, Plane& plane) const {
   constexpr double levels = 255;
   const std::uint64_t seed = renderer_->seed();
   look(shown, plane);
-  add_sensor_noise(renderer_->pattern(), seed, shown, plane, static_cast<float>(faults_.noise / levels),
+  add_sensor_noise(renderer_->pattern(), seed, shown.n, plane, static_cast<float>(faults_.noise / levels),
                    static_cast<float>(faults_.column_noise / levels));
   if (faults_.kelvin) {
     constexpr float full_scale = 65535.0f / 100;

@@ -70,10 +70,10 @@ class FaultyCamera {
 
   /// The picture taken as frame n, which shows perfect frame `shown` (the same picture, noise and all, for
   /// the same `shown`) and whose telemetry counts `n`. Thread-safe.
-  void picture(std::int64_t n, std::int64_t shown, Plane& plane) const;
+  void picture(std::int64_t n, const Moment& shown, Plane& plane) const;
 
  private:
-  void look(std::int64_t shown, Plane& plane) const;
+  void look(const Moment& shown, Plane& plane) const;
 
   Faults faults_;
   int width_, height_, margin_;

@@ -169,43 +169,41 @@ std::shared_ptr<const Renderer> Renderer::shared(Pattern pattern, std::uint64_t 
   return renderer;
 }
 
-double Renderer::time(std::int64_t n) const {
-  return look_.moving ? static_cast<double>(n) / frames_per_second : 1.2;
-}
+double Renderer::time(const Moment& moment) const { return look_.moving ? moment.seconds : 1.2; }
 
-void Renderer::clean_visible(std::int64_t n, Plane& luma) const {
+void Renderer::clean_visible(const Moment& moment, Plane& luma) const {
   luma = luma_;
-  paint_luma(grid_, cast_at(look_, key_, time(n)).paints, light_, luma);
+  paint_luma(grid_, cast_at(look_, key_, time(moment)).paints, light_, luma);
 }
 
-void Renderer::heat(std::int64_t n, Plane& heat) const {
+void Renderer::heat(const Moment& moment, Plane& heat) const {
   heat = heat_;
-  paint_heat(grid_, cast_at(look_, key_, time(n)).paints, heat);
+  paint_heat(grid_, cast_at(look_, key_, time(moment)).paints, heat);
 }
 
-void Renderer::transmission(std::int64_t n, Plane& share) const {
+void Renderer::transmission(const Moment& moment, Plane& share) const {
   share.resize(grid_.width, grid_.height);
-  const Veil veil = atmosphere_.transmission(grid_, time(n));
+  const Veil veil = atmosphere_.transmission(grid_, time(moment));
   std::vector<float> offset(grid_.width);
   for (int y = 0; y < grid_.height; ++y) veil.row(y, share.row(y), offset.data());
 }
 
-void Renderer::ideal(std::int64_t n, Plane& luma) const {
-  clean_visible(n, luma);
+void Renderer::ideal(const Moment& moment, Plane& luma) const {
+  clean_visible(moment, luma);
   Plane hot;
-  heat(n, hot);
+  heat(moment, hot);
   for (std::size_t i = 0; i < luma.samples.size(); ++i)
     luma.samples[i] += ideal_heat_gain * hot.samples[i] * (1 - luma.samples[i]);
 }
 
-void Renderer::visible(std::int64_t n, Plane& luma) const { visible(n, luma, nullptr, nullptr); }
+void Renderer::visible(const Moment& moment, Plane& luma) const { visible(moment, luma, nullptr, nullptr); }
 
-void Renderer::visible(std::int64_t n, Plane& luma, Plane& cb, Plane& cr) const {
-  visible(n, luma, &cb, &cr);
+void Renderer::visible(const Moment& moment, Plane& luma, Plane& cb, Plane& cr) const {
+  visible(moment, luma, &cb, &cr);
 }
 
-void Renderer::visible(std::int64_t n, Plane& luma, Plane* cb, Plane* cr) const {
-  const Cast cast = cast_at(look_, key_, time(n));
+void Renderer::visible(const Moment& moment, Plane& luma, Plane* cb, Plane* cr) const {
+  const Cast cast = cast_at(look_, key_, time(moment));
   luma = luma_;
   paint_luma(grid_, cast.paints, light_, luma);
   std::vector<Glow> glows = glows_;
@@ -216,7 +214,7 @@ void Renderer::visible(std::int64_t n, Plane& luma, Plane* cb, Plane* cr) const 
     *cb = half_cb_;
     *cr = half_cr_;
     paint_chroma(half_, cast.paints, half_light_, *cb, *cr);
-    const Veil veil = atmosphere_.visible(half_, time(n), glows);
+    const Veil veil = atmosphere_.visible(half_, time(moment), glows);
     for (int y = 0; y < half_.height; ++y) {
       veil.row(y, gain.data(), offset.data());
       const float* full = luma.row(2 * y);
@@ -232,8 +230,8 @@ void Renderer::visible(std::int64_t n, Plane& luma, Plane* cb, Plane* cr) const 
     }
   }
 
-  const Veil veil = atmosphere_.visible(grid_, time(n), glows);
-  const std::uint32_t key = frame_key(key_, visible_view, n);
+  const Veil veil = atmosphere_.visible(grid_, time(moment), glows);
+  const std::uint32_t key = frame_key(key_, visible_view, moment.n);
   for (int y = 0; y < grid_.height; ++y) {
     veil.row(y, gain.data(), offset.data());
     noise_row(key, y, grid_.width, noise.data());
@@ -245,16 +243,16 @@ void Renderer::visible(std::int64_t n, Plane& luma, Plane* cb, Plane* cr) const 
   }
 }
 
-void Renderer::infrared(std::int64_t n, Plane& radiance) const {
-  infrared_light(n, radiance);
-  add_sensor_noise(pattern_, seed_, n, radiance);
+void Renderer::infrared(const Moment& moment, Plane& radiance) const {
+  infrared_light(moment, radiance);
+  add_sensor_noise(pattern_, seed_, moment.n, radiance);
 }
 
-void Renderer::infrared_light(std::int64_t n, Plane& radiance) const {
+void Renderer::infrared_light(const Moment& moment, Plane& radiance) const {
   radiance = infrared_;
-  paint_radiance(grid_, cast_at(look_, key_, time(n)).paints, radiance);
+  paint_radiance(grid_, cast_at(look_, key_, time(moment)).paints, radiance);
   blur(radiance, 0.0021f / grid_.step);
-  const Veil veil = atmosphere_.infrared(grid_, time(n));
+  const Veil veil = atmosphere_.infrared(grid_, time(moment));
   std::vector<float> gain(grid_.width), offset(grid_.width);
   for (int y = 0; y < grid_.height; ++y) {
     veil.row(y, gain.data(), offset.data());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Generated pairs of visible and infrared pictures with the fused picture that they ideally make
-// (docs/algorithm.md, "Generated scenes"). Frame n of a view is a pure function of (pattern, seed, n, size):
-// frames can be rendered in any order, by any number of threads.
+// (docs/algorithm.md, "Generated scenes"). A frame of a view is a pure function of (pattern, seed, moment,
+// size): frames can be rendered in any order, by any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,16 @@ namespace digfusion::scene {
 
 inline constexpr int minimum_size = 16, maximum_size = 4096;  ///< pixels, either side
 
-/// Frames of scene time a second: frame n shows the scene at n / 30 s whatever the stream's rate.
+/// Frames of scene time a second, of a stream whose rate nobody says.
 inline constexpr double frames_per_second = 30;
+
+/// Which frame of a view.
+struct Moment {
+  std::int64_t n;  ///< its number, which the sensor's noise depends on
+  double seconds;  ///< of scene time
+  Moment(std::int64_t number) : Moment(number, static_cast<double>(number) / frames_per_second) {}
+  Moment(std::int64_t number, double time) : n(number), seconds(time) {}
+};
 
 /// a of Y* = V° + a·H·(1 - V°).
 inline constexpr float ideal_heat_gain = 0.6f;
@@ -43,23 +51,23 @@ class Renderer {
   // Each fills planes of this size with samples within 0..1. Thread-safe.
 
   /// The visible camera's luma: V° behind smoke, with glare and sensor noise.
-  void visible(std::int64_t n, Plane& luma) const;
+  void visible(const Moment& moment, Plane& luma) const;
   /// The same with chroma, -0.5..0.5, at half the width and height (rounded up): 4:2:0, samples centred. Luma
   /// and chroma are the Y'CbCr of whatever matrix the picture is labelled with.
-  void visible(std::int64_t n, Plane& luma, Plane& cb, Plane& cr) const;
+  void visible(const Moment& moment, Plane& luma, Plane& cb, Plane& cr) const;
   /// The infrared camera's picture, white hot.
-  void infrared(std::int64_t n, Plane& radiance) const;
+  void infrared(const Moment& moment, Plane& radiance) const;
   /// What reaches its sensor: the same without the sensor's noise.
-  void infrared_light(std::int64_t n, Plane& radiance) const;
+  void infrared_light(const Moment& moment, Plane& radiance) const;
   /// Y*, the ideal fused luma.
-  void ideal(std::int64_t n, Plane& luma) const;
+  void ideal(const Moment& moment, Plane& luma) const;
 
   /// V°: the visible luma without smoke, glare and noise.
-  void clean_visible(std::int64_t n, Plane& luma) const;
+  void clean_visible(const Moment& moment, Plane& luma) const;
   /// H: heat over the ambient.
-  void heat(std::int64_t n, Plane& heat) const;
+  void heat(const Moment& moment, Plane& heat) const;
   /// Share of the scene's light that reaches the visible camera through the smoke.
-  void transmission(std::int64_t n, Plane& share) const;
+  void transmission(const Moment& moment, Plane& share) const;
 
   Pattern pattern() const { return pattern_; }
   std::uint64_t seed() const { return seed_; }
@@ -67,8 +75,8 @@ class Renderer {
   int height() const { return grid_.height; }
 
  private:
-  double time(std::int64_t n) const;
-  void visible(std::int64_t n, Plane& luma, Plane* cb, Plane* cr) const;
+  double time(const Moment& moment) const;
+  void visible(const Moment& moment, Plane& luma, Plane* cb, Plane* cr) const;
 
   Pattern pattern_;
   std::uint64_t seed_;

@@ -39,7 +39,7 @@ SceneFrame frame_of(const scene::Renderer& renderer, std::int64_t n) {
     (renderer.*view)(n, plane);
     return bytes_of(plane);
   };
-  using View = void (scene::Renderer::*)(std::int64_t, scene::Plane&) const;
+  using View = void (scene::Renderer::*)(const scene::Moment&, scene::Plane&) const;
   return {render(static_cast<View>(&scene::Renderer::visible)), render(&scene::Renderer::infrared),
           render(&scene::Renderer::ideal)};
 }

@@ -175,6 +175,22 @@ TEST(DigTestSrc, BothViewsEndTogetherWithExactTimes) {
   EXPECT_EQ(GST_MESSAGE_TYPE(end.get()), GST_MESSAGE_EOS);
 }
 
+TEST(DigTestSrc, StreamsOfAnyRateShowTheSameSceneAtTheSameTime) {
+  const std::string caps = "video/x-raw,format=GRAY8,width=64,height=48,framerate=";
+  const Pipeline pipeline(two_views("num-buffers=25 pattern=night seed=5", caps + "60/1", caps + "10/1"));
+  pipeline.set(GST_STATE_PLAYING);
+  const scene::Renderer renderer(scene::Pattern::night, 5, 64, 48);
+  scene::Plane plane;
+  for (int n = 0; n < 25; ++n) {
+    const Sample visible = pipeline.pull("v"), infrared = pipeline.pull("i");
+    ASSERT_TRUE(visible && infrared);
+    renderer.visible({n, n / 60.}, plane);
+    expect_samples(component(visible, 0), plane, 255, 0);
+    renderer.infrared({n, n / 10.}, plane);
+    expect_samples(component(infrared, 0), plane, 255, 0);
+  }
+}
+
 struct Shape {
   const char* format;
   int width, height;

@@ -157,7 +157,7 @@ TEST_P(EveryPattern, AnotherSeedIsAnotherScene) {
 
 TEST_P(EveryPattern, AnySizeShowsTheSameScene) {
   const Renderer small = renderer(), large = renderer(4 * small_width, 4 * small_height);
-  using View = void (Renderer::*)(std::int64_t, Plane&) const;
+  using View = void (Renderer::*)(const Moment&, Plane&) const;
   const View views[] = {&Renderer::clean_visible, &Renderer::heat, &Renderer::infrared, &Renderer::ideal};
   for (std::size_t i = 0; i < std::size(views); ++i) {
     SCOPED_TRACE(i);
