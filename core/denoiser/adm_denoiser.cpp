@@ -66,6 +66,8 @@ AdmDenoiser::AdmDenoiser(AdmConfig config, TensorMap weights)
     : config_(std::move(config)),
       weights_(std::move(weights)),
       schedule_(config_.cosine ? cosine_schedule() : linear_schedule()) {
+  timestep_ =
+      at::arange(schedule_.timesteps(), at::TensorOptions(at::kFloat)).to(weights_.begin()->second.device());
   pack_adm(config_, weights_);
 }
 
@@ -77,8 +79,7 @@ std::int64_t AdmDenoiser::pixels_at_once() const {
 }
 
 at::Tensor AdmDenoiser::evaluate(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) const {
-  const std::vector<float> timesteps(t.begin(), t.end());
-  return adm_forward(config_, weights_, xt, at::tensor(timesteps).to(xt.device()), deep);
+  return adm_forward(config_, weights_, xt, at_timesteps(timestep_, t), deep);
 }
 
 Prediction AdmDenoiser::predict_with(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) const {

@@ -58,6 +58,7 @@ class AdmDenoiser : public Denoiser {
   std::vector<ConvolutionShape> convolutions(std::int64_t height, std::int64_t width) const override {
     return adm_convolutions(config_, height, width);
   }
+  std::int64_t weight_count() const override { return count_of(weights_); }
   const AdmConfig& config() const { return config_; }
 
   /// The network's outputs as they come: [N,out_channels,H,W] for x_t [N,in_channels,H,W].
@@ -70,6 +71,7 @@ class AdmDenoiser : public Denoiser {
   AdmConfig config_;
   TensorMap weights_;
   NoiseSchedule schedule_;
+  at::Tensor timestep_;  ///< each one's number, float32, on the weights' device
 };
 
 }  // namespace digfusion

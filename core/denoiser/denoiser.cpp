@@ -11,19 +11,29 @@ constexpr double sigma_data = 0.5;  // standard deviation of luma pictures on -1
 
 }  // namespace
 
+at::Tensor at_timesteps(const at::Tensor& table, std::span<const int> t) {
+  std::vector<at::Tensor> rows;
+  for (const int each : t) rows.push_back(table.narrow(0, each, 1));
+  return rows.size() == 1 ? rows[0] : at::cat(rows);
+}
+
 LumaDenoiser::LumaDenoiser(UNetConfig config, TensorMap weights)
     : config_(std::move(config)),
       weights_(std::move(weights)),
-      dtype_(weights_.at("head.weight").scalar_type()) {}
+      dtype_(weights_.at("head.weight").scalar_type()) {
+  std::vector<float> sigmas, scales;
+  for (int t = 0; t < schedule_.timesteps(); ++t) {
+    sigmas.push_back(static_cast<float>(schedule_.sigma(t)));
+    scales.push_back(static_cast<float>(1 / std::sqrt(schedule_.alpha_bar[static_cast<std::size_t>(t)])));
+  }
+  const at::Device device = weights_.at("head.weight").device();
+  sigma_ = at::tensor(sigmas).to(device);
+  scale_ = at::tensor(scales).to(device);
+}
 
 at::Tensor LumaDenoiser::evaluate(const at::Tensor& xt, std::span<const int> t, at::Tensor* deep) const {
-  std::vector<float> sigmas, scales;
-  for (const int each : t) {
-    sigmas.push_back(static_cast<float>(schedule_.sigma(each)));
-    scales.push_back(static_cast<float>(1 / std::sqrt(schedule_.alpha_bar[static_cast<std::size_t>(each)])));
-  }
-  const at::Tensor sigma = at::tensor(sigmas).to(xt.device());
-  const at::Tensor noisy = xt * at::tensor(scales).to(xt.device()).view({-1, 1, 1, 1});
+  const at::Tensor sigma = at_timesteps(sigma_, t);
+  const at::Tensor noisy = xt * at_timesteps(scale_, t).view({-1, 1, 1, 1});
   const at::Tensor clean = luma_denoise(config_, weights_, noisy, sigma, deep);
   return (noisy - clean) / sigma.view({-1, 1, 1, 1});
 }

@@ -14,6 +14,10 @@
 
 namespace digfusion {
 
+/// Row t of `table` [T] for each of N timesteps: [N]. The table lies where the network computes, since a copy
+/// from the host would make each evaluation wait for the GPU.
+at::Tensor at_timesteps(const at::Tensor& table, std::span<const int> t);
+
 /// What a network says of noisy pictures.
 struct Prediction {
   at::Tensor noise;  ///< ε_θ(x_t, t), float32, of x_t's shape
@@ -56,6 +60,8 @@ class Denoiser {
   virtual std::int64_t multiple() const = 0;
   /// Pixels, over the pictures of a batch, from which on larger batches only cost memory.
   virtual std::int64_t pixels_at_once() const { return std::int64_t{1} << 21; }
+  /// Numbers that were learned; 0 where it doesn't say.
+  virtual std::int64_t weight_count() const { return 0; }
   /// Multiply-adds of one evaluation of a picture of this size.
   virtual double multiply_adds(std::int64_t height, std::int64_t width) const = 0;
   /// Where its time goes: the usual 3×3 convolution of each of its scales, finest first, for a picture of
@@ -87,6 +93,7 @@ class LumaDenoiser : public Denoiser {
   std::vector<ConvolutionShape> convolutions(std::int64_t height, std::int64_t width) const override {
     return unet_convolutions(config_, height, width);
   }
+  std::int64_t weight_count() const override { return count_of(weights_); }
   const UNetConfig& config() const { return config_; }
 
  private:
@@ -96,6 +103,7 @@ class LumaDenoiser : public Denoiser {
   TensorMap weights_;
   at::ScalarType dtype_;
   NoiseSchedule schedule_ = linear_schedule();
+  at::Tensor sigma_, scale_;  ///< σ and 1/√ᾱ of each timestep, float32, on the weights' device
 };
 
 /// D(y; σ) for y = x_0 + σ ε [N,1,H,W] and σ [N], both float32, with weights of any dtype. Differentiable:

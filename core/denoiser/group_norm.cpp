@@ -2,7 +2,6 @@
 #include "core/denoiser/group_norm.h"
 
 #include <ATen/Parallel.h>
-#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +10,7 @@
 #include <vector>
 
 #include "core/device/clones.h"
-#include "core/device/kernels.h"
+#include "core/device/current_kernels.h"
 
 #define DIGFUSION_INLINE inline __attribute__((always_inline))
 
@@ -191,7 +190,7 @@ void with_aten(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
 
 #ifdef DIGFUSION_KERNELS
 /// LibTorch's own returns NCHW for channels_last, and knows neither FiLM nor the activation.
-void by_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& film,
+bool by_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& film,
                 Activation activation, at::Tensor& result) {
   const auto count = static_cast<int>(x.size(0)), channels = static_cast<int>(x.size(1));
   const at::Tensor factors = at::empty({count, 2 * channels}, weight.options());
@@ -210,8 +209,7 @@ void by_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor&
   call.film = f.defined() ? f.const_data_ptr<float>() : nullptr;
   call.silu = activation == Activation::silu;
   call.factors = factors.mutable_data_ptr<float>();
-  const c10::DeviceGuard guard(x.device());  // the kernels are those of the current device
-  current_cuda_kernels().group_norm(call);
+  return with_kernels(x.device(), [&](const Kernels& kernels) { kernels.group_norm(call); });
 }
 #endif
 
@@ -227,8 +225,8 @@ void group_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor&
     normalise_all<std::uint16_t>(x, weight, bias, film, activation, result);
 #ifdef DIGFUSION_KERNELS
   else if (x.is_cuda() && x.scalar_type() != at::kDouble && x.is_contiguous(format) &&
-           result.is_contiguous(format))
-    by_kernels(x, weight, bias, film, activation, result);
+           result.is_contiguous(format) && by_kernels(x, weight, bias, film, activation, result))
+    return;
 #endif
   else
     with_aten(x, weight, bias, film, activation, result);

@@ -8,31 +8,36 @@
 namespace digfusion {
 
 Student::Student(UNetConfig config, TensorMap weights, std::vector<int> timesteps)
-    : config_(std::move(config)), weights_(std::move(weights)), timesteps_(std::move(timesteps)) {}
+    : config_(std::move(config)),
+      weights_(std::move(weights)),
+      timesteps_(std::move(timesteps)),
+      scales_(timesteps_, weights_.at("head.weight").device()) {}
+
+StudentScales::StudentScales(const std::vector<int>& timesteps, at::Device device) {
+  std::vector<float> scales, offsets;
+  for (const int t : timesteps) {
+    scales.push_back(float(typical_error(t)));
+    offsets.push_back(float(2 * std::log(typical_error(t))));
+  }
+  scale = at::tensor(scales).to(device).view({1, -1, 1, 1});
+  offset = at::tensor(offsets).to(device).view({1, -1, 1, 1});
+}
 
 StudentEstimates Student::estimate(const at::Tensor& pictures) const {
-  StudentOutputs outputs = student_forward(config_, weights_, pictures, timesteps_);
+  StudentOutputs outputs = student_forward(config_, weights_, pictures, scales_);
   return {outputs.mean, outputs.log_error.exp_()};
 }
 
 StudentOutputs student_forward(const UNetConfig& config, const TensorMap& weights, const at::Tensor& pictures,
-                               const std::vector<int>& timesteps) {
-  const auto levels = static_cast<std::int64_t>(timesteps.size());
+                               const StudentScales& scales) {
+  const std::int64_t levels = scales.scale.size(1);
   const at::ScalarType dtype = weights.at("head.weight").scalar_type();
   // Twice the picture: its standard deviation is about one half.
   const at::Tensor out = unet_forward(config, weights, (pictures * 2).to(dtype), {}).to(at::kFloat);
-
-  std::vector<float> scale, offset;
-  for (const int t : timesteps) {
-    scale.push_back(float(typical_error(t)));
-    offset.push_back(float(2 * std::log(typical_error(t))));
-  }
-  const auto options = at::TensorOptions(at::kFloat);
-  const at::Tensor scales = at::tensor(scale, options).to(out.device()).view({1, -1, 1, 1});
-  const at::Tensor offsets = at::tensor(offset, options).to(out.device()).view({1, -1, 1, 1});
   const std::int64_t subpixels = std::int64_t{config.unshuffle} * config.unshuffle;
   const at::Tensor residual = at::pixel_shuffle(out.narrow(1, 0, levels * subpixels), config.unshuffle);
-  return {at::addcmul(pictures, residual, scales), out.narrow(1, levels * subpixels, levels) + offsets};
+  return {at::addcmul(pictures, residual, scales.scale),
+          out.narrow(1, levels * subpixels, levels) + scales.offset};
 }
 
 UNetConfig student_config(std::size_t levels) {

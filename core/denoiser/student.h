@@ -14,6 +14,14 @@
 
 namespace digfusion {
 
+/// What brings a student's outputs to the size of its levels' errors, float32: [1,M,1,1] each. Made once,
+/// since a copy from the host would make each frame wait for the GPU.
+struct StudentScales {
+  StudentScales(const std::vector<int>& timesteps, at::Device device);
+  at::Tensor scale;   ///< typical_error() of a level
+  at::Tensor offset;  ///< ln of its square
+};
+
 struct StudentEstimates {
   at::Tensor mean;   ///< [N,M,H,W] float32: E[ĉ^t] for the M levels, most noise first
   at::Tensor error;  ///< [N,M,H/u,W/u] float32: E[(ĉ^t - c)²], averaged over u×u pixels (u = unshuffle)
@@ -30,6 +38,7 @@ class Student {
 
   const std::vector<int>& timesteps() const { return timesteps_; }
   std::int64_t multiple() const { return config_.multiple(); }
+  std::int64_t weight_count() const { return count_of(weights_); }
   double multiply_adds(std::int64_t height, std::int64_t width) const {
     return unet_multiply_adds(config_, height, width);
   }
@@ -42,6 +51,7 @@ class Student {
   UNetConfig config_;
   TensorMap weights_;
   std::vector<int> timesteps_;
+  StudentScales scales_;
 };
 
 struct StudentOutputs {
@@ -51,7 +61,7 @@ struct StudentOutputs {
 
 /// The differentiable evaluation that the trainer and Student share.
 StudentOutputs student_forward(const UNetConfig& config, const TensorMap& weights, const at::Tensor& pictures,
-                               const std::vector<int>& timesteps);
+                               const StudentScales& scales);
 
 /// The network that the trainer builds for a new student of M levels.
 UNetConfig student_config(std::size_t levels);

@@ -57,4 +57,10 @@ TensorMap placed(const StoredTensors& weights, at::Device device,
   return result;
 }
 
+std::int64_t count_of(const TensorMap& weights) {
+  std::int64_t count = 0;
+  for (const auto& [name, weight] : weights) count += weight.numel();
+  return count;
+}
+
 }  // namespace digfusion

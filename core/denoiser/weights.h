@@ -37,4 +37,7 @@ void check_weights(const WeightShapes& expected, const WeightKinds& weights, con
 TensorMap placed(const StoredTensors& weights, at::Device device,
                  const std::function<at::ScalarType(const std::string& name)>& type_of);
 
+/// Numbers in all of them together.
+std::int64_t count_of(const TensorMap& weights);
+
 }  // namespace digfusion

@@ -7,18 +7,24 @@ namespace digfusion {
 namespace {
 
 thread_local KernelUse current_use = KernelUse::where_faster;
+thread_local const Kernels* of_backend = nullptr;
 
 }  // namespace
 
 KernelUseGuard::KernelUseGuard(KernelUse use) : before_(current_use) { current_use = use; }
 KernelUseGuard::~KernelUseGuard() { current_use = before_; }
 
+BackendKernelsGuard::BackendKernelsGuard(const Kernels& kernels) : before_(of_backend) {
+  of_backend = &kernels;
+}
+BackendKernelsGuard::~BackendKernelsGuard() { of_backend = before_; }
+
 bool with_kernels(at::Device device, const std::function<void(const Kernels&)>& function) {
   if (current_use == KernelUse::nowhere) return false;
 #ifdef DIGFUSION_KERNELS
   if (device.is_cuda()) {
     const c10::DeviceGuard guard(device);  // the kernels are those of the current device
-    function(current_cuda_kernels());
+    function(of_backend ? *of_backend : current_cuda_kernels());
     return true;
   }
 #endif

@@ -29,6 +29,19 @@ class KernelUseGuard {
   KernelUse before_;
 };
 
+/// While this lives, the calling thread's kernels on GPUs are these, of a Backend whose run() it is in:
+/// graphs that hold them may outlive the thread, and with it its own.
+class BackendKernelsGuard {
+ public:
+  explicit BackendKernelsGuard(const Kernels& kernels);
+  ~BackendKernelsGuard();
+  BackendKernelsGuard(const BackendKernelsGuard&) = delete;
+  BackendKernelsGuard& operator=(const BackendKernelsGuard&) = delete;
+
+ private:
+  const Kernels* before_;
+};
+
 /// Calls `function` with the kernels of this device, in LibTorch's current stream there. False, and nothing
 /// is called, where the operators are to be used.
 bool with_kernels(at::Device device, const std::function<void(const Kernels&)>& function);

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/fuser.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-
 #include <algorithm>
 #include <cmath>
 
-#include "core/diffusion/seed.h"
 #include "core/fusion/tone.h"
 #include "core/image/pad.h"
 #include "core/interface/error.h"
@@ -33,6 +30,7 @@ Fuser::Fuser(const Parameters& parameters, const std::function<void(const std::s
     : parameters_(checked(parameters)),
       choice_(choose_device(parameters.device.view(), parameters.precision, warn)),
       method_(make_method(parameters, choice_.device, choice_.network)),
+      noise_(choice_.device),
       model_(model_in_use(parameters)) {
   keep_student(parameters);
 }
@@ -51,6 +49,7 @@ void Fuser::configure(const Parameters& parameters) {
     keep_student(next);
     // Other evidence is of the same scene: a change of preset while playing is no cut.
     method->inherit(*method_);
+    if (recorded_) recorded_->forget();
     model_ = std::move(model);
     method_ = std::move(method);
   } else {
@@ -74,47 +73,63 @@ at::Tensor Fuser::fuse(const at::Tensor& sources) {
                 "fusion needs two or more pictures of at least 16×16 pixels, not " +
                     std::to_string(sources.size(0)) + " of " + std::to_string(width) + "×" +
                     std::to_string(height));
-  const at::Tensor fused = method_->fuse(pad_to_multiple(sources.to(choice_.device), method_->multiple()),
-                                         parameters_, seeded_noise(parameters_.seed, choice_.device));
-  height_ = height;
-  width_ = width;
-  const at::Tensor cropped = fused.narrow(2, 0, height).narrow(3, 0, width);
-  // A picture with holes in it must not look like one without. (Reading the sum also waits for a GPU.)
-  if (!std::isfinite(cropped.sum().item<float>()))
-    throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
-  return (parameters_.contrast > 1 ? stretch_contrast(cropped, parameters_.contrast) : cropped).clamp(-1, 1);
+  at::Tensor result;
+  const bool recorded = is_recorded();
+  const auto frame = [&] {
+    const at::Tensor fused =
+        fuse_padded(pad_to_multiple(sources.to(choice_.device), method_->multiple()), recorded);
+    height_ = height;
+    width_ = width;
+    const at::Tensor cropped = fused.narrow(2, 0, height).narrow(3, 0, width);
+    // A picture with holes in it must not look like one without. (Reading the sum also waits for a GPU.)
+    if (!std::isfinite(cropped.sum().item<float>()))
+      throw Error(ErrorCode::internal, "the network's result isn't finite; try precision=float32");
+    result =
+        (parameters_.contrast > 1 ? stretch_contrast(cropped, parameters_.contrast) : cropped).clamp(-1, 1);
+  };
+  if (recorded)
+    recorded_->run(frame);
+  else
+    frame();
+  return result;
 }
 
-at::Tensor Fuser::cropped_weights() const {
-  const at::Tensor weights = method_->weights();
-  return weights.defined() ? weights.narrow(2, 0, height_).narrow(3, 0, width_) : weights;
+bool Fuser::is_recorded() {
+  if (!method_->recordable(parameters_)) return false;
+  if (!recorded_ && !choice_.device.is_cpu() && has_backend(choice_.device))
+    record_with(make_backend(choice_.device));
+  return recorded_.has_value();
+}
+
+at::Tensor Fuser::fuse_padded(const at::Tensor& padded, bool recorded) {
+  return recorded ? recorded_->fuse(*method_, padded, parameters_, noise_)
+                  : method_->fuse(padded, parameters_, noise_.of(parameters_.seed));
+}
+
+std::vector<at::Tensor> Fuser::cropped_weights() const {
+  std::vector<at::Tensor> weights = method_->visible_weights();
+  for (at::Tensor& each : weights) each = each.narrow(2, 0, height_).narrow(3, 0, width_);
+  return weights;
 }
 
 at::Tensor Fuser::gain_map() const {
-  const at::Tensor weights = cropped_weights();
-  if (!weights.defined())
+  const std::vector<at::Tensor> weights = cropped_weights();
+  if (weights.empty())
     throw Error(ErrorCode::invalid_argument,
                 std::string("parameter mode: gain needs a method with weights, which ") +
                     name_of("method", static_cast<int>(parameters_.method)) + " hasn't");
-  return weights.mean(0, true);
+  return (1 - at::cat(weights)).clamp_(0, 1).mean(0, true);  // the weights' sum is 1
 }
 
 std::vector<double> Fuser::weight_means() const {
-  const at::Tensor weights = cropped_weights();
-  if (!weights.defined()) return {};
   // ATen's sums of float32 are pairwise, and much faster than those in float64.
-  const at::Tensor means = weights.flatten(1).mean(1).to(at::kCPU, at::kDouble);
-  return {means.const_data_ptr<double>(), means.const_data_ptr<double>() + means.numel()};
-}
-
-NoiseField seeded_noise(std::int64_t seed, at::Device device) {
-  return [=](std::int64_t number, std::int64_t height, std::int64_t width) {
-    const std::uint64_t both = static_cast<std::uint64_t>(seed) * 0x9e3779b97f4a7c15ULL +
-                               static_cast<std::uint64_t>(number) * 0xd1b54a32d192ed03ULL;
-    // ATen's generator takes 32 bits of its seed: mixing brings all bits of both numbers into them.
-    return at::randn({1, 1, height, width}, at::detail::createCPUGenerator(mix_seed(both) & 0xffffffff))
-        .to(device);
-  };
+  std::vector<at::Tensor> visible;
+  for (const at::Tensor& each : cropped_weights()) visible.push_back(each.mean({1, 2, 3}));
+  if (visible.empty()) return {};
+  const at::Tensor all = at::cat(visible).to(at::kCPU, at::kDouble);
+  std::vector<double> means(all.const_data_ptr<double>(), all.const_data_ptr<double>() + all.numel());
+  for (double& mean : means) mean = std::clamp(1 - mean, 0.0, 1.0);
+  return means;
 }
 
 }  // namespace digfusion

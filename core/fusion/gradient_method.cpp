@@ -56,9 +56,10 @@ class Gradient : public FusionMethod {
       maker_->inherit(*other->maker_);
     }
   }
-  at::Tensor weights() const override {
+  std::vector<at::Tensor> visible_weights() const override {
     const at::Tensor& weights = fusion_.weights();
-    return weights.defined() ? infrared_share(weights.unsqueeze(0)) : at::Tensor();
+    if (!weights.defined()) return {};
+    return {weights.narrow(0, 0, 1)};
   }
   std::int64_t multiple() const override { return maker_->multiple(); }
   std::uint64_t evaluations() const override { return maker_->evaluations(); }

@@ -18,7 +18,10 @@ at::Tensor gaussian_window(const at::Tensor& like) {
   for (int i = 0; i < size; ++i) sum += std::exp(-(i - 5.0) * (i - 5.0) / (2 * sigma * sigma));
   for (int i = 0; i < size; ++i)
     window.push_back(static_cast<float>(std::exp(-(i - 5.0) * (i - 5.0) / (2 * sigma * sigma)) / sum));
-  return at::tensor(window).to(like.device());
+  // Number by number: a copy from the host would make each frame wait for the GPU.
+  at::Tensor result = at::empty({size}, like.options().dtype(at::kFloat));
+  for (int i = 0; i < size; ++i) result.narrow(0, i, 1).fill_(window[static_cast<std::size_t>(i)]);
+  return result;
 }
 
 at::Tensor one_minus_ssim(const at::Tensor& a, const at::Tensor& b) {

@@ -11,15 +11,36 @@
 namespace digfusion {
 namespace {
 
-/// What methods that evaluate a denoiser have in common.
-class DenoiserMethod : public FusionMethod {
+/// Beyond these a graph isn't worth its memory: large networks hide the time in which the host starts their
+/// kernels, and a graph holds memory of its own for what is between them; and so do its nodes.
+constexpr std::int64_t most_recorded_weights = 100'000'000;
+constexpr int most_recorded_evaluations = 100;
+
+/// What methods have in common whose picture depends on its sources alone.
+class WithoutPast : public FusionMethod {
+ public:
+  std::vector<at::Tensor> visible_weights() const override { return weights_; }
+  std::uint64_t evaluations() const override { return evaluations_; }
+  void recall(std::vector<at::Tensor> weights, std::uint64_t evaluations) override {
+    weights_ = std::move(weights);
+    evaluations_ = evaluations;
+  }
+
+ protected:
+  std::vector<at::Tensor> weights_;
+  std::uint64_t evaluations_ = 0;
+};
+
+class DenoiserMethod : public WithoutPast {
  public:
   explicit DenoiserMethod(std::shared_ptr<const Denoiser> denoiser)
       : denoiser_(std::move(denoiser)), evaluator_(*denoiser_) {}
 
   std::int64_t multiple() const override { return denoiser_->multiple(); }
   std::int64_t channels() const override { return denoiser_->channels(); }
-  std::uint64_t evaluations() const override { return evaluator_.evaluations(); }
+  bool recordable(const Parameters& p) const override {
+    return denoiser_->weight_count() <= most_recorded_weights && p.draws <= most_recorded_evaluations;
+  }
 
  protected:
   std::shared_ptr<const Denoiser> denoiser_;
@@ -39,6 +60,13 @@ class Guided : public DenoiserMethod {
               "with learn_sigma");
   }
 
+  /// DDFM's correction brings numbers from the host, and its Fourier transforms have memory that LibTorch may
+  /// free at any time.
+  bool recordable(const Parameters& p) const override {
+    return DenoiserMethod::recordable(p) && p.guidance != Guidance::em &&
+           p.steps <= most_recorded_evaluations;
+  }
+
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField& noise) override {
     evaluator_.start();
     std::vector<at::Tensor> weights;
@@ -46,15 +74,10 @@ class Guided : public DenoiserMethod {
     // Of the stretches of steps that share their weights, up to 16.
     const std::size_t every = (weights.size() - 1) / 16 + 1;
     weights_.clear();
-    for (std::size_t i = 0; i < weights.size(); i += every) weights_.push_back(weights[i]);
+    for (std::size_t i = 0; i < weights.size(); i += every) weights_.push_back(weights[i].narrow(0, 0, 1));
+    evaluations_ = evaluator_.evaluations();
     return fused;
   }
-  at::Tensor weights() const override {
-    return weights_.empty() ? at::Tensor() : infrared_share(at::stack(weights_));
-  }
-
- private:
-  std::vector<at::Tensor> weights_;  ///< each [K,1,H,W]
 };
 
 class Bandwise : public DenoiserMethod {
@@ -67,15 +90,15 @@ class Bandwise : public DenoiserMethod {
     evaluator_.start();
     const LevelEstimates estimates =
         estimate_levels(evaluator_, sources, timesteps, p.distance, p.draws, noise);
-    return fuse_bands(sources, estimates.mean, estimates.distance.squeeze(2), p, &weights_);
+    at::Tensor weights;
+    at::Tensor fused = fuse_bands(sources, estimates.mean, estimates.distance.squeeze(2), p, &weights);
+    weights_ = {weights.select(1, 0)};
+    evaluations_ = evaluator_.evaluations();
+    return fused;
   }
-  at::Tensor weights() const override { return infrared_share(weights_); }
-
- private:
-  at::Tensor weights_;
 };
 
-class Amortised : public FusionMethod {
+class Amortised : public WithoutPast {
  public:
   explicit Amortised(std::shared_ptr<const Student> student) : student_(std::move(student)) {}
 
@@ -88,19 +111,21 @@ class Amortised : public FusionMethod {
 
   at::Tensor fuse(const at::Tensor& sources, const Parameters& p, const NoiseField&) override {
     const StudentEstimates estimates = student_->estimate(sources);
-    evaluations_ = static_cast<std::uint64_t>(sources.size(0));
+    at::Tensor weights;
     // [M,K,1,H,W] and [M,K,H/u,W/u]
-    return fuse_bands(sources, estimates.mean.transpose(0, 1).unsqueeze(2), estimates.error.transpose(0, 1),
-                      p, &weights_);
+    at::Tensor fused = fuse_bands(sources, estimates.mean.transpose(0, 1).unsqueeze(2),
+                                  estimates.error.transpose(0, 1), p, &weights);
+    weights_ = {weights.select(1, 0)};
+    evaluations_ = static_cast<std::uint64_t>(sources.size(0));
+    return fused;
   }
-  at::Tensor weights() const override { return infrared_share(weights_); }
   std::int64_t multiple() const override { return student_->multiple(); }
-  std::uint64_t evaluations() const override { return evaluations_; }
+  bool recordable(const Parameters&) const override {
+    return student_->weight_count() <= most_recorded_weights;
+  }
 
  private:
   std::shared_ptr<const Student> student_;
-  at::Tensor weights_;
-  std::uint64_t evaluations_ = 0;
 };
 
 std::string text(const Path& path) { return std::string(path.view()); }
@@ -114,11 +139,6 @@ void check_channels(const Parameters& p, const FusionMethod& method) {
 }
 
 }  // namespace
-
-at::Tensor infrared_share(const at::Tensor& weights) {
-  if (!weights.defined()) return {};
-  return (1 - weights.select(1, 0)).clamp_(0, 1);  // the weights' sum is 1
-}
 
 std::string gradient_student_file(const Parameters& p) {
   if (!p.student.empty()) return text(p.student);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "core/denoiser/registry.h"
 #include "core/fusion/information_gain.h"
@@ -17,10 +18,6 @@
 #include "core/parameters/parameters.h"
 
 namespace digfusion {
-
-/// What weights() tells of weights [L,K,1,H,W] of all sources, of which the first is the visible one;
-/// undefined for an undefined tensor.
-at::Tensor infrared_share(const at::Tensor& weights);
 
 class FusionMethod {
  public:
@@ -43,10 +40,17 @@ class FusionMethod {
   /// where that is another method, or saw them otherwise.
   virtual void inherit(FusionMethod& /*before*/) {}
 
-  /// The infrared sources' share of the last picture for each noise level, the most noisy first: [L,1,H,W] on
-  /// the sources' grid, 0..1. Costs what it takes when it is asked for, not before. Undefined where a method
-  /// has no such weights, and before the first picture.
-  virtual at::Tensor weights() const { return {}; }
+  /// The visible source's weight in the last picture for each noise level, the most noisy first: one tensor
+  /// or several of [L,1,H,W] on the sources' grid, 0..1; the infrared sources' share is the rest. Empty where
+  /// a method has no such weights, and before the first picture.
+  virtual std::vector<at::Tensor> visible_weights() const { return {}; }
+
+  /// Whether what fuse() starts depends on these parameters, the sources' sizes and the noise alone, so that
+  /// it can be recorded once and started again for other sources (RecordedMethod): no past, nothing that the
+  /// host reads from the device, no copy from the host.
+  virtual bool recordable(const Parameters&) const { return false; }
+  /// After a picture that was such a recording: what visible_weights() and evaluations() say from now on.
+  virtual void recall(std::vector<at::Tensor> /*weights*/, std::uint64_t /*evaluations*/) {}
 
   virtual std::int64_t multiple() const = 0;
   /// The most channels that it fuses: 1 (luma), or 3 for a model of colour pictures.

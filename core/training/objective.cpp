@@ -74,7 +74,10 @@ class StudentObjective : public Objective {
  public:
   StudentObjective(const UNetConfig& config, std::vector<int> timesteps,
                    std::shared_ptr<const Denoiser> teacher)
-      : config_(config), timesteps_(std::move(timesteps)), teacher_(std::move(teacher)) {}
+      : config_(config),
+        timesteps_(std::move(timesteps)),
+        scales_(timesteps_, at::kCPU),
+        teacher_(std::move(teacher)) {}
 
   at::Tensor loss(const TensorMap& weights, const at::Tensor& pictures, at::Generator generator) override {
     const std::int64_t batch = pictures.size(0), levels = std::int64_t(timesteps_.size());
@@ -83,7 +86,7 @@ class StudentObjective : public Objective {
     std::vector<std::int64_t> level;
     std::vector<float> inverse_scale;
     std::vector<at::Tensor> noisy, rows_mean, rows_log_error;
-    const StudentOutputs student = student_forward(config_, weights, pictures, timesteps_);
+    const StudentOutputs student = student_forward(config_, weights, pictures, scales_);
     for (std::int64_t i = 0; i < batch; ++i) {
       level.push_back(i * levels / batch);
       t.push_back(timesteps_[std::size_t(level.back())]);
@@ -114,6 +117,7 @@ class StudentObjective : public Objective {
 
   UNetConfig config_;
   std::vector<int> timesteps_;
+  StudentScales scales_;
   std::shared_ptr<const Denoiser> teacher_;
 };
 

@@ -45,6 +45,12 @@ TEST(WindowMean, EqualsItsTwinInLoopsAndInATen) {
         ASSERT_NEAR(loops[i], expected[i], 1e-5) << height << "×" << width << ", " << kernel.size();
         ASSERT_NEAR(taps[i], expected[i], 1e-6) << height << "×" << width << ", " << kernel.size();
       }
+      // Equal weights have operators of their own where there are no loops.
+      const int radius = int(kernel.size()) / 2;
+      const std::vector<double> plain = twin(maps, std::vector<float>(kernel.size(), 1.f)),
+                                box = numbers(box_filter(maps.to(at::kDouble), radius));
+      for (std::size_t i = 0; i < plain.size(); ++i)
+        ASSERT_NEAR(box[i], plain[i], 1e-12) << height << "×" << width << ", " << radius;
     }
 }
 
