@@ -18,6 +18,19 @@ class KernelSet : public Kernels {
 
   explicit KernelSet(Launcher launcher) : launch_(launcher) {}
 
+  void place_infrared(const InfraredPlacing& p) const override {
+    if (p.columns.weight)
+      launch_.map(p.shown, p.from.height, 1,
+                  [p] DIGFUSION_HD(int x, int y, int) { p.middle[y * p.shown + x] = widened_at(p, x, y); });
+    if (p.columns.weight && p.places)
+      launch_.map(p.scaled.width, p.scaled.height, 1, [p] DIGFUSION_HD(int x, int y, int) {
+        p.small[y * p.scaled.width + x] = heightened_at(p, x, y);
+      });
+    launch_.map(p.visible.width, p.visible.height, 1, [p] DIGFUSION_HD(int x, int y, int) {
+      p.plane[y * p.visible.width + x] = p.places ? registered_at(p, x, y) : fitted_at(p, x, y);
+    });
+  }
+
   void read_planes(const GradientStream& s) const override {
     launch_.map(s.size.width, s.size.height, s.count, [s] DIGFUSION_HD(int x, int y, int k) {
       const PictureView& p = s.arguments->views.source[k];

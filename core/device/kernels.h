@@ -9,6 +9,7 @@
 
 #include "core/device/block_copies.h"
 #include "core/device/gradient_stream.h"
+#include "core/device/infrared_bodies.h"
 
 namespace digfusion {
 
@@ -48,6 +49,7 @@ class Kernels {
   virtual ~Kernels() = default;
 
   // method=gradient, in the order of a frame's way
+  virtual void place_infrared(const InfraredPlacing&) const = 0;
   virtual void read_planes(const GradientStream&) const = 0;
   virtual void find_noise(const GradientStream&) const = 0;
   /// `fine`: the network's output for the pictures that have a row in it.

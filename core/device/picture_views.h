@@ -20,7 +20,8 @@ struct ChannelView {
 };
 
 /// The luma of a picture. `is_plane`: float32 numbers on -1..1 that are ready, in channel[0], rows without
-/// padding.
+/// padding. `curve`, where it isn't null: luma by sample, in the place of gain and offset; gain is then the
+/// sign.
 struct PictureView {
   int width, height;
   bool is_plane, is_wide, is_big_endian, is_rgb;
@@ -29,6 +30,7 @@ struct PictureView {
   int largest;               ///< sample
   float gain, offset;        ///< of samples to -1..1; sign included
   float to_gain, to_offset;  ///< back
+  const float* curve;        ///< 65536 numbers, or null
 };
 
 /// What is copied as it is from the visible picture to the output: rows of bytes.
@@ -39,9 +41,10 @@ struct PlaneCopy {
   int row_bytes, rows;
 };
 
-/// All pictures of a frame.
+/// All pictures of a frame. What place_infrared() brings to the visible grid is read from `infrared`; `source`
+/// is then what it has made of it.
 struct FrameViews {
-  PictureView source[most_sources];
+  PictureView source[most_sources], infrared[most_sources];
   PictureView output;
   PlaneCopy copy[4];
   int copies;
@@ -77,7 +80,9 @@ DIGFUSION_HD inline int luma_sample(const PictureView& p, int x, int y) {
 /// Luma of a pixel on -1..1.
 DIGFUSION_HD inline float luma_at(const PictureView& p, int x, int y) {
   if (p.is_plane) return reinterpret_cast<const float*>(p.channel[0].data)[std::int64_t(y) * p.width + x];
-  return within(static_cast<float>(luma_sample(p, x, y)) * p.gain + p.offset, -1.f, 1.f);
+  const int sample = luma_sample(p, x, y);
+  if (p.curve) return p.curve[sample] * p.gain;
+  return within(static_cast<float>(sample) * p.gain + p.offset, -1.f, 1.f);
 }
 
 /// Where a pixel beyond the border is taken from: as at::reflection_pad2d() does it again and again.

@@ -12,6 +12,7 @@
 #include "core/fusion/gradient_method.h"
 #include "core/fusion/gradient_plan.h"
 #include "core/fusion/gradient_view.h"
+#include "core/image/gain_control.h"
 #include "core/image/view.h"
 #include "core/interface/error.h"
 
@@ -36,6 +37,22 @@ std::vector<std::int64_t> places_of(std::uint32_t bits) {
   for (int k = 0; k < most_sources; ++k)
     if (bits >> k & 1) places.push_back(k);
   return places;
+}
+
+/// Numbers that are ready, in the device's memory.
+PictureView view_of_plane(const void* data, Extent2 size) {
+  PictureView view{};
+  view.is_plane = true;
+  view.width = size.width, view.height = size.height;
+  view.channel[0].data = static_cast<std::uint8_t*>(const_cast<void*>(data));
+  return view;
+}
+
+/// Behind the picture, with which it is uploaded.
+void put_curve(const float* curve, const GradientPlan::Staging& staging, PictureView& view) {
+  std::memcpy(staging.host + staging.curve, curve, raw_values * sizeof(float));
+  view.curve = reinterpret_cast<const float*>(staging.device + staging.curve);
+  view.gain = view.gain < 0 ? -1.f : 1.f;
 }
 
 std::uint32_t found_noise(const StreamNumbers& numbers, std::size_t sources) {
@@ -125,8 +142,9 @@ std::vector<std::pair<std::string, at::Tensor>> GradientFrame::stages() const {
 
 std::shared_ptr<GradientPlan> GradientFrame::plan_for(std::span<const Image> sources,
                                                       std::span<const at::Tensor> ready,
+                                                      std::span<const InfraredWork> infrared,
                                                       const Image& output) {
-  const std::vector<std::int64_t> key = GradientPlan::key_of(sources, ready, output);
+  const std::vector<std::int64_t> key = GradientPlan::key_of(sources, ready, infrared, output);
   const auto found =
       std::find_if(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan->key == key; });
   if (found != plans_.end()) {
@@ -136,8 +154,8 @@ std::shared_ptr<GradientPlan> GradientFrame::plan_for(std::span<const Image> sou
     }
     return plans_.front();
   }
-  plans_.push_front(
-      std::make_shared<GradientPlan>(*backend_, student_.get(), sources, ready, output, in_flight()));
+  plans_.push_front(std::make_shared<GradientPlan>(*backend_, student_.get(), sources, ready, infrared,
+                                                   output, in_flight()));
   if (batch_) plans_.front()->outputs = batch_->room_for(plans_.front()->features);
   // The computing stream fills the new memory, with zeros too; nothing may be uploaded there before.
   const std::unique_ptr<Event> made = backend_->event();
@@ -163,6 +181,8 @@ void GradientFrame::mark(const char* name, Backend& stream) {
 /// Everything before the network.
 void GradientFrame::start_reading(GradientPlan& plan, const FrameKind& kind) {
   const GradientStream& s = plan.stream;
+  for (const auto& infrared : plan.infrared)
+    if (infrared) backend_->kernels().place_infrared(infrared->placing());
   backend_->kernels().read_planes(s);
   mark("read");
   if (student_ && kind.fuses) backend_->kernels().find_noise(s);
@@ -218,30 +238,33 @@ void GradientFrame::start_fusion(GradientPlan& plan, std::uint32_t noisy) {
 /// from.
 void GradientFrame::fill_arguments(GradientPlan& plan, std::size_t lane, std::span<const Image> sources,
                                    std::span<const at::Tensor> ready, std::span<const bool> negative,
-                                   const Image& output, const Parameters& p) {
+                                   const Image& output, const Parameters& p,
+                                   std::span<const InfraredWork> infrared) {
   GradientPlan::Slot& slot = plan.slots[lane];
   FrameArguments& arguments = *slot.arguments;
   const auto place = [&](const Image& image, const GradientPlan::Staging& staging, bool fill) {
-    if (staging.bytes == 0) return image;
+    if (image.memory != Memory::host) return image;
     if (fill) copy_rows(image, packed(image, staging.host));
     return packed(image, staging.device);
   };
   Image visible = sources[0];
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const bool is_negative = i < negative.size() && negative[i];
+    InfraredPlan* const placing = plan.infrared[i].get();
+    PictureView& view = placing ? arguments.views.infrared[i] : arguments.views.source[i];
     if (i < ready.size() && ready[i].defined()) {
       const at::Tensor dense = ready[i].to(at::kCPU, at::kFloat).contiguous();
-      std::memcpy(slot.source[i].host, dense.const_data_ptr(),
-                  static_cast<std::size_t>(slot.source[i].bytes));
-      PictureView& view = arguments.views.source[i] = {};
-      view.is_plane = true;
-      view.width = plan.stream.picture.width, view.height = plan.stream.picture.height;
-      view.channel[0].data = reinterpret_cast<std::uint8_t*>(slot.source[i].device);
-      continue;
+      std::memcpy(slot.source[i].host, dense.const_data_ptr(), dense.nbytes());
+      view = view_of_plane(slot.source[i].device, {sources[i].height, sources[i].width});
+    } else {
+      const Image image = place(sources[i], slot.source[i], true);
+      if (i == 0) visible = image;
+      view = view_of(image, is_negative);
+      if (i < infrared.size() && infrared[i].curve) put_curve(infrared[i].curve, slot.source[i], view);
     }
-    const Image image = place(sources[i], slot.source[i], true);
-    if (i == 0) visible = image;
-    arguments.views.source[i] = view_of(image, is_negative);
+    if (!placing) continue;
+    placing->update(*backend_, infrared[i]);
+    arguments.views.source[i] = view_of_plane(placing->placing().plane, plan.stream.picture);
   }
   const Image to = place(output, slot.result, false);
   arguments.views.output = view_of(to, false);
@@ -373,18 +396,19 @@ void GradientFrame::start(Flight& flight) {
 }
 
 void GradientFrame::begin(std::span<const Image> sources, std::span<const at::Tensor> ready,
-                          std::span<const bool> negative, const Image& output, const Parameters& p) {
+                          std::span<const bool> negative, const Image& output, const Parameters& p,
+                          std::span<const InfraredWork> infrared) {
   if (flights_.size() == lanes_.size())
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(flights_.size()) + " frames are begun and none of them is finished");
   backend_->run([&] {
     try {
-      Flight flight{.plan = plan_for(sources, ready, output),
+      Flight flight{.plan = plan_for(sources, ready, infrared, output),
                     .lane = lane_,
                     .kind = {0, view_kind(p), needs_of(p).fused},
                     .output = output,
                     .sources = sources.size()};
-      fill_arguments(*flight.plan, lane_, sources, ready, negative, output, p);
+      fill_arguments(*flight.plan, lane_, sources, ready, negative, output, p, infrared);
       start(flight);
       flights_.push_back(std::move(flight));
     } catch (...) {
@@ -433,9 +457,10 @@ void GradientFrame::finish() {
 }
 
 void GradientFrame::fuse(std::span<const Image> sources, std::span<const at::Tensor> ready,
-                         std::span<const bool> negative, const Image& output, const Parameters& p) {
+                         std::span<const bool> negative, const Image& output, const Parameters& p,
+                         std::span<const InfraredWork> infrared) {
   if (!flights_.empty()) throw Error(ErrorCode::invalid_argument, "a frame is begun and not finished");
-  begin(sources, ready, negative, output, p);
+  begin(sources, ready, negative, output, p, infrared);
   finish();
 }
 

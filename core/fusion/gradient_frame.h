@@ -29,6 +29,7 @@
 #include "core/denoiser/gradient_student.h"
 #include "core/device/backend.h"
 #include "core/fusion/gradient_plan.h"
+#include "core/fusion/infrared_plan.h"
 #include "core/fusion/network_batch.h"
 #include "core/interface/interface.h"
 #include "core/parameters/parameters.h"
@@ -65,20 +66,22 @@ class GradientFrame {
   /// luma, no stretched contrast, no highlight-above.
   static bool takes(const Parameters& parameters);
 
-  /// Image `i` of the sources is read by the kernels, or where ready[i] is defined ([1,1,H,W] float32 on
-  /// -1..1 on the CPU, H and W those of sources[0]) that instead. All others have the size of sources[0].
-  /// `negative[i]`: black is what is warm. Images may be in the host's memory or on the backend's device. All
-  /// are as check_image() and StreamFuser::fuse() want them.
+  /// Image `i` of the sources is read by the kernels, or where ready[i] is defined ([1,1,h,w] float32 on
+  /// -1..1 on the CPU, of the image's size) that instead. `negative[i]`: black is what is warm. `infrared[i]`
+  /// says how picture i > 0 comes onto the grid of sources[0]; without it their sizes are the same. Images
+  /// may be in the host's memory or on the backend's device. All are as check_image() and StreamFuser::fuse()
+  /// want them.
   void fuse(std::span<const Image> sources, std::span<const at::Tensor> ready, std::span<const bool> negative,
-            const Image& output, const Parameters& parameters);
+            const Image& output, const Parameters& parameters, std::span<const InfraredWork> infrared = {});
 
-  /// The halves of fuse(). begin() starts a frame; `ready` and `negative` are no longer needed then, pictures
-  /// in the host's memory neither, but those on the device and the output's memory stay until finish(), which
-  /// is the oldest begun frame's. A frame that fails in begin() is not finished, and nothing of it is under
-  /// way any more. One that fails in finish() by its own numbers leaves the past and the next frame alone;
-  /// when the device has failed the frames begun after it fail as well.
+  /// The halves of fuse(). begin() starts a frame; `ready`, `negative` and `infrared` are no longer needed
+  /// then, pictures in the host's memory neither, but those on the device and the output's memory stay until
+  /// finish(), which is the oldest begun frame's. A frame that fails in begin() is not finished, and nothing
+  /// of it is under way any more. One that fails in finish() by its own numbers leaves the past and the next
+  /// frame alone; when the device has failed the frames begun after it fail as well.
   void begin(std::span<const Image> sources, std::span<const at::Tensor> ready,
-             std::span<const bool> negative, const Image& output, const Parameters& parameters);
+             std::span<const bool> negative, const Image& output, const Parameters& parameters,
+             std::span<const InfraredWork> infrared = {});
   void finish();
   int in_flight() const { return static_cast<int>(lanes_.size()); }
 
@@ -131,10 +134,10 @@ class GradientFrame {
   };
 
   std::shared_ptr<GradientPlan> plan_for(std::span<const Image> sources, std::span<const at::Tensor> ready,
-                                         const Image& output);
+                                         std::span<const InfraredWork> infrared, const Image& output);
   void fill_arguments(GradientPlan& plan, std::size_t lane, std::span<const Image> sources,
                       std::span<const at::Tensor> ready, std::span<const bool> negative, const Image& output,
-                      const Parameters& parameters);
+                      const Parameters& parameters, std::span<const InfraredWork> infrared);
   void start(Flight& flight);
   std::uint32_t decide_noise(GradientPlan& plan, Flight& flight);
   bool play(GradientPlan& plan, const FrameKind& kind, const std::function<void()>& part);

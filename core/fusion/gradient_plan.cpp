@@ -7,33 +7,15 @@
 #include <cstring>
 
 #include "core/device/noise_bodies.h"
+#include "core/fusion/arena.h"
 #include "core/fusion/gradient.h"
 #include "core/fusion/poisson.h"
+#include "core/image/gain_control.h"
 #include "core/image/palette.h"
 #include "core/image/samples.h"
 
 namespace digfusion {
 namespace {
-
-/// Hands out parts of one buffer: first to no one, to learn its size, then in earnest.
-class Arena {
- public:
-  explicit Arena(std::byte* base) : base_(base) {}
-  template <class T>
-  T* take(std::int64_t count) {
-    used_ = (used_ + 255) / 256 * 256;
-    T* const result = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
-    used_ += static_cast<std::size_t>(count) * sizeof(T);
-    return result;
-  }
-  std::size_t used() const { return used_ + 256; }
-
- private:
-  std::byte* base_;
-  std::size_t used_ = 0;
-};
-
-std::byte* bytes_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.mutable_data_ptr()); }
 
 Taps gaussian(double sigma) {
   Taps taps{};
@@ -109,7 +91,8 @@ Number number_of(at::ScalarType type) {
 }
 
 std::vector<std::int64_t> GradientPlan::key_of(std::span<const Image> sources,
-                                               std::span<const at::Tensor> ready, const Image& output) {
+                                               std::span<const at::Tensor> ready,
+                                               std::span<const InfraredWork> infrared, const Image& output) {
   std::vector<std::int64_t> key = {std::int64_t(sources.size())};
   const auto add = [&](const Image& image, bool is_ready) {
     key.insert(key.end(), {image.width, image.height, is_ready, int(image.memory), image.planes});
@@ -119,12 +102,19 @@ std::vector<std::int64_t> GradientPlan::key_of(std::span<const Image> sources,
   };
   for (std::size_t i = 0; i < sources.size(); ++i) add(sources[i], i < ready.size() && ready[i].defined());
   add(output, false);
+  for (std::size_t i = 0; i < infrared.size(); ++i) {
+    const std::vector<std::int64_t> placing =
+        i == 0 ? std::vector<std::int64_t>{} : InfraredPlan::key_of(sources[i], sources[0], infrared[i]);
+    key.insert(key.end(), {infrared[i].curve != nullptr, std::int64_t(placing.size())});
+    key.insert(key.end(), placing.begin(), placing.end());
+  }
   return key;
 }
 
 GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std::span<const Image> sources,
-                           std::span<const at::Tensor> ready, const Image& output, int in_flight)
-    : key(key_of(sources, ready, output)) {
+                           std::span<const at::Tensor> ready, std::span<const InfraredWork> infrared,
+                           const Image& output, int in_flight)
+    : key(key_of(sources, ready, infrared, output)) {
   GradientStream& s = stream;
   const GradientRule rule;
   const auto multiple = static_cast<int>(student ? student->multiple() : 1);
@@ -219,9 +209,13 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
     slot.source.resize(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const bool is_ready = i < ready.size() && ready[i].defined();
-      slot.source[i].bytes = is_ready                            ? std::int64_t(s.picture.area()) * 4
+      slot.source[i].bytes = is_ready ? std::int64_t(sources[i].width) * sources[i].height * 4
                              : sources[i].memory == Memory::host ? packed_bytes(sources[i])
                                                                  : 0;
+      if (i < infrared.size() && infrared[i].curve) {
+        slot.source[i].curve = slot.source[i].bytes;
+        slot.source[i].bytes += raw_values * std::int64_t(sizeof(float));
+      }
     }
     slot.result.bytes = output.memory == Memory::host ? packed_bytes(output) : 0;
     lay_out_slot(slot, &Staging::host);  // for its size
@@ -277,6 +271,12 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
   std::copy(axis_numbers.begin(), axis_numbers.end(), axes_in_host);
   backend.copy(grids_on_device, grids_in_host, grids.size() * sizeof(PoissonGrid));
   backend.copy(axes_on_device, axes_in_host, axis_numbers.size() * sizeof(float));
+
+  this->infrared.resize(sources.size());
+  for (std::size_t i = 1; i < infrared.size(); ++i)
+    if (!InfraredPlan::key_of(sources[i], sources[0], infrared[i]).empty())
+      this->infrared[i] =
+          std::make_unique<InfraredPlan>(backend, sources[i], sources[0], infrared[i], s.arguments, int(i));
 
   if (student) {
     const auto options = at::TensorOptions().device(backend.device());

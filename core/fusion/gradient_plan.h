@@ -17,6 +17,7 @@
 #include "core/denoiser/gradient_student.h"
 #include "core/device/backend.h"
 #include "core/fusion/gradient_view.h"
+#include "core/fusion/infrared_plan.h"
 #include "core/interface/interface.h"
 
 namespace digfusion {
@@ -51,12 +52,13 @@ struct FrameKind {
 struct GradientPlan {
   /// Everything of a frame on which its memory and its graphs depend.
   static std::vector<std::int64_t> key_of(std::span<const Image> sources, std::span<const at::Tensor> ready,
-                                          const Image& output);
+                                          std::span<const InfraredWork> infrared, const Image& output);
 
   /// Allocates, for so many frames in flight, and uploads what never changes. `student` may be null. Pictures
   /// as GradientFrame::fuse() has them.
   GradientPlan(Backend& backend, const GradientStudent* student, std::span<const Image> sources,
-               std::span<const at::Tensor> ready, const Image& output, int in_flight);
+               std::span<const at::Tensor> ready, std::span<const InfraredWork> infrared, const Image& output,
+               int in_flight);
 
   std::vector<std::int64_t> key;
   at::Tensor memory, host;  // all of it on the device; what crosses the bus, in the host's memory
@@ -65,6 +67,7 @@ struct GradientPlan {
   struct Staging {
     std::byte *host = nullptr, *device = nullptr;
     std::int64_t bytes = 0;
+    std::int64_t curve = 0;  ///< where the curve lies in it, if there is one: behind the picture
   };
   /// What each frame in flight has for itself: all that crosses the bus, on both sides of it.
   struct Slot {
@@ -75,7 +78,8 @@ struct GradientPlan {
     Staging result;                    ///< the output
   };
   std::vector<Slot> slots;
-  at::Tensor features, told;  // views of `memory`
+  std::vector<std::unique_ptr<InfraredPlan>> infrared;  ///< by source; null where the picture is simply read
+  at::Tensor features, told;                            // views of `memory`
   int copies = 0, copy_width = 0, copy_rows = 0;
   ViewExtent view{};
   std::map<FrameKind, std::unique_ptr<Graph>> graphs;

@@ -118,12 +118,15 @@ Placed RemapTable::place(const at::Tensor& infrared) const {
 }
 
 Placed Registrar::place(std::size_t index, const at::Tensor& infrared, Size visible) {
-  const Size size{infrared.size(3), infrared.size(2)};
+  return table(index, {infrared.size(3), infrared.size(2)}, visible).place(infrared);
+}
+
+const RemapTable& Registrar::table(std::size_t index, Size infrared, Size visible) {
   if (tables_.size() <= index) tables_.resize(index + 1);
   std::optional<RemapTable>& table = tables_[index];
-  if (!table || table->visible() != visible || table->infrared() != size)
-    table.emplace(*registration_, visible, size);
-  return table->place(infrared);
+  if (!table || table->visible() != visible || table->infrared() != infrared)
+    table.emplace(*registration_, visible, infrared);
+  return *table;
 }
 
 }  // namespace digfusion

@@ -35,6 +35,10 @@ class RemapTable {
 
   Size visible() const { return visible_; }
   Size infrared() const { return infrared_; }
+  /// What place() does, for who does it otherwise. Nobody writes to the tensors.
+  Size sampled() const { return sampled_; }
+  const at::Tensor& places() const { return places_; }
+  const at::Tensor& share() const { return share_; }
 
  private:
   Size visible_, infrared_;
@@ -59,6 +63,8 @@ class Registrar {
 
   /// RemapTable::place() with the table for source `index`, made when sizes change. registers() must be true.
   Placed place(std::size_t index, const at::Tensor& infrared, Size visible);
+  /// That table; until the next call for this source, or configure().
+  const RemapTable& table(std::size_t index, Size infrared, Size visible);
   at::Tensor apply(std::size_t index, const at::Tensor& infrared, const at::Tensor& visible) {
     return place(index, infrared, {visible.size(3), visible.size(2)}).over(visible);
   }

@@ -17,24 +17,61 @@ namespace {
 
 constexpr int smallest_side = 16;  // what the fusion takes
 
-at::Tensor cropped(const at::Tensor& picture, const ThermalSettings& s) {
-  if (s.crop_top == 0 && s.crop_bottom == 0 && s.crop_left == 0 && s.crop_right == 0) return picture;
-  const std::int64_t width = picture.size(3) - s.crop_left - s.crop_right;
-  const std::int64_t height = picture.size(2) - s.crop_top - s.crop_bottom;
+bool crops(const ThermalSettings& s) {
+  return s.crop_top != 0 || s.crop_bottom != 0 || s.crop_left != 0 || s.crop_right != 0;
+}
+
+/// What cropping leaves.
+struct Kept {
+  int width, height;
+};
+Kept kept_of(std::int64_t whole_width, std::int64_t whole_height, const ThermalSettings& s) {
+  const std::int64_t width = whole_width - s.crop_left - s.crop_right;
+  const std::int64_t height = whole_height - s.crop_top - s.crop_bottom;
   if (width < smallest_side || height < smallest_side)
     throw Error(ErrorCode::invalid_argument,
                 "infrared picture: crop-top, crop-bottom, crop-left and crop-right leave " +
                     std::to_string(std::max<std::int64_t>(width, 0)) + "×" +
                     std::to_string(std::max<std::int64_t>(height, 0)) + " of its " +
-                    std::to_string(picture.size(3)) + "×" + std::to_string(picture.size(2)) +
+                    std::to_string(whole_width) + "×" + std::to_string(whole_height) +
                     " pixels; leave at least 16×16");
-  return picture.narrow(2, s.crop_top, height).narrow(3, s.crop_left, width).contiguous();
+  return {int(width), int(height)};
+}
+
+at::Tensor cropped(const at::Tensor& picture, const ThermalSettings& s) {
+  if (!crops(s)) return picture;
+  const Kept kept = kept_of(picture.size(3), picture.size(2), s);
+  return picture.narrow(2, s.crop_top, kept.height).narrow(3, s.crop_left, kept.width).contiguous();
 }
 
 Histogram histogram_of(const at::Tensor& values) {
   Histogram histogram(raw_values);
   const float* value = values.const_data_ptr<float>();
   for (std::int64_t i = 0; i < values.numel(); ++i) ++histogram[static_cast<std::size_t>(value[i])];
+  return histogram;
+}
+
+/// Of a raw picture's samples where they are.
+Histogram histogram_of(const Image& image) {
+  const Component& component = image.component[0];
+  const Plane& plane = image.plane[component.plane];
+  // Neighbours are mostly alike, and a counter that was just written is slow to read: two sets in turns.
+  Histogram histogram(raw_values), second(raw_values);
+  for (int y = 0; y < image.height; ++y) {
+    const std::uint8_t* at = plane.data + y * plane.stride + component.offset;
+    const auto next = [&] {
+      const int word = image.big_endian ? at[0] << 8 | at[1] : at[1] << 8 | at[0];
+      at += component.pixel_stride;
+      return static_cast<std::size_t>(word >> component.shift);
+    };
+    int x = 0;
+    for (; x + 2 <= image.width; x += 2) {
+      ++histogram[next()];
+      ++second[next()];
+    }
+    if (x < image.width) ++histogram[next()];
+  }
+  for (std::size_t v = 0; v < histogram.size(); ++v) histogram[v] += second[v];
   return histogram;
 }
 
@@ -94,24 +131,53 @@ at::Tensor read_values(const Image& image) {
   return values;
 }
 
-at::Tensor ThermalSource::gray(const at::Tensor& values, const Image& image, const ThermalSettings& s) {
+Image cropped(const Image& image, const ThermalSettings& s) {
+  const Kept kept = crops(s) ? kept_of(image.width, image.height, s) : Kept{image.width, image.height};
+  Image result = image;
+  result.width = kept.width;
+  result.height = kept.height;
+  result.planes = 0;
+  std::size_t row_bytes[std::size(image.plane)] = {};
+  std::ptrdiff_t skipped[std::size(image.plane)] = {};
+  for (int c = 0; c < (image.is_rgb ? 3 : 1); ++c) {
+    const Component& component = image.component[c];
+    const auto p = std::size_t(component.plane);
+    const int bytes = component.depth + component.shift > 8 ? 2 : 1;
+    const auto used = std::size_t(component.offset) +
+                      std::size_t(kept.width - 1) * std::size_t(component.pixel_stride) + std::size_t(bytes);
+    row_bytes[p] = std::max(row_bytes[p], used);
+    skipped[p] = std::ptrdiff_t(s.crop_left) * component.pixel_stride;
+    result.planes = std::max(result.planes, component.plane + 1);
+  }
+  for (int p = 0; p < result.planes; ++p) {
+    Plane& plane = result.plane[p];
+    plane.data += s.crop_top * plane.stride + skipped[p];
+    plane.row_bytes = row_bytes[p];
+    plane.rows = row_bytes[p] == 0 ? 0 : kept.height;
+  }
+  return result;
+}
+
+template <class MakeHistogram>
+const Curve* ThermalSource::curve_for(const MakeHistogram& histogram, const Image& image,
+                                      const ThermalSettings& s) {
   if (s.range.unit != ThermalRange::Unit::automatic) {
     gain_ = {};
     const auto value = [&](double end) {
       return s.range.unit == ThermalRange::Unit::celsius ? s.radiometry.raw(end) : end;
     };
     display_range_ = DisplayRange{value(s.range.low), value(s.range.high)};
-    return through(curve_of_range(s), values);
+    return &curve_of_range(s);
   }
   if (s.gain_control == GainControl::full) {
     gain_ = {};
     const Scale scale = scale_of(image.component[0].depth, image.range);
     display_range_ = DisplayRange{scale.black, scale.white};
-    return over_full_range(values, image);
+    return nullptr;
   }
-  const Curve& curve = gain_.follow(histogram_of(values), s.gain_control, s.adaptation);
+  const Curve& curve = gain_.follow(histogram(), s.gain_control, s.adaptation);
   display_range_ = DisplayRange{gain_.limits().low, gain_.limits().high};
-  return through(curve, values);
+  return &curve;
 }
 
 const Curve& ThermalSource::curve_of_range(const ThermalSettings& s) {
@@ -121,9 +187,9 @@ const Curve& ThermalSource::curve_of_range(const ThermalSettings& s) {
   return range_->curve;
 }
 
-bool ThermalSource::is_black_hot(const at::Tensor& picture, bool raw, const ThermalSettings& s) {
-  if (s.polarity == Polarity::automatic && !raw)
-    return polarity_.is_black_hot(picture.mean(1, true), s.adaptation);
+template <class MakePicture>
+bool ThermalSource::is_black_hot(const MakePicture& picture, bool raw, const ThermalSettings& s) {
+  if (s.polarity == Polarity::automatic && !raw) return polarity_.is_black_hot(picture(), s.adaptation);
   polarity_ = {};
   return s.polarity == Polarity::black_hot;
 }
@@ -137,12 +203,35 @@ at::Tensor ThermalSource::read(const Image& image, const ThermalSettings& s, boo
     dead_pixels_ = {};
   values_ = raw ? picture : at::Tensor();
   display_range_.reset();
-  if (raw) picture = gray(picture, image, s);
-  if (is_black_hot(picture, raw, s)) {
+  if (raw) {
+    const Curve* curve = curve_for([&] { return histogram_of(picture); }, image, s);
+    picture = curve ? through(*curve, picture) : over_full_range(picture, image);
+  }
+  if (is_black_hot([&] { return picture.mean(1, true); }, raw, s)) {
     picture = picture.neg();
     if (display_range_) std::swap(display_range_->black, display_range_->white);
   }
   return raw && rgb ? picture.expand({1, 3, -1, -1}).contiguous() : picture;
+}
+
+bool looks_at_samples(const Image& image, const ThermalSettings& s) {
+  if (!is_raw(image)) return s.polarity == Polarity::automatic;
+  return s.range.unit == ThermalRange::Unit::automatic && s.gain_control != GainControl::full;
+}
+
+SampleRule ThermalSource::follow(const Image& image, const ThermalSettings& s) {
+  const bool raw = is_raw(image);
+  dead_pixels_ = {};
+  values_ = at::Tensor();
+  display_range_.reset();
+  SampleRule rule;
+  if (raw) {
+    const Curve* curve = curve_for([&] { return histogram_of(image); }, image, s);
+    if (curve) rule.curve = curve->data();
+  }
+  rule.negative = is_black_hot([&] { return read_luma(image); }, raw, s);
+  if (rule.negative && display_range_) std::swap(display_range_->black, display_range_->white);
+  return rule;
 }
 
 at::Tensor hot_pixels(const at::Tensor& values, const Highlight& highlight, const Radiometry& radiometry) {

@@ -42,6 +42,20 @@ bool is_raw(const Image& image);
 /// The samples of the first component [1,1,H,W] float32 as they are, 0..65535, on the CPU.
 at::Tensor read_values(const Image& image);
 
+/// What kernels do to each sample of a picture, as it is, to get read()'s numbers.
+struct SampleRule {
+  const float* curve =
+      nullptr;            ///< raw_values numbers on -1..1; null: the samples' whole range, as read_luma()
+  bool negative = false;  ///< what is warm is dark: the sign is changed
+};
+
+/// The picture without what `settings` crop, in the same memory, with the planes alone that luma is made of:
+/// its chroma is of no use. Error(invalid_argument) when cropping leaves less than 16×16.
+Image cropped(const Image& image, const ThermalSettings& settings);
+
+/// Whether follow() looks at the samples of such a picture.
+bool looks_at_samples(const Image& image, const ThermalSettings& settings);
+
 /// One infrared source of a stream. A value: a copy has the same past, and neither changes the other's.
 class ThermalSource {
  public:
@@ -51,17 +65,23 @@ class ThermalSource {
   /// Error(invalid_argument) when cropping leaves less than 16×16.
   at::Tensor read(const Image& image, const ThermalSettings& settings, bool rgb);
 
-  /// Of the last picture, where it was a raw one: its values [1,1,H,W] without what is cropped, dead pixels
-  /// corrected if they are. Undefined otherwise.
+  /// read() of a cropped() picture, as far as it is a rule for samples: not with dead-pixels=correct. In the
+  /// host's memory, where it looks at them. The curve is there until the next picture.
+  SampleRule follow(const Image& image, const ThermalSettings& settings);
+
+  /// Of the last picture, where it was a raw one that was read: its values [1,1,H,W] without what is cropped,
+  /// dead pixels corrected if they are. Undefined otherwise.
   const at::Tensor& values() const { return values_; }
   /// Of the last picture, where it was a raw one; by gain-control=plateau, the ends of its curve.
   const std::optional<DisplayRange>& display_range() const { return display_range_; }
 
  private:
-  /// And keeps what gray stands for.
-  at::Tensor gray(const at::Tensor& values, const Image& image, const ThermalSettings& settings);
+  /// From raw values to gray; null where that is the samples' whole range. And keeps what gray stands for.
+  template <class MakeHistogram>
+  const Curve* curve_for(const MakeHistogram& histogram, const Image& image, const ThermalSettings& settings);
   const Curve& curve_of_range(const ThermalSettings& settings);
-  bool is_black_hot(const at::Tensor& picture, bool raw, const ThermalSettings& settings);
+  template <class MakePicture>
+  bool is_black_hot(const MakePicture& picture, bool raw, const ThermalSettings& settings);
 
   struct RangeCurve {
     ThermalRange range;

@@ -4,23 +4,15 @@
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 
+#include <optional>
+
 #include "core/fusion/method.h"
-#include "core/image/fit.h"
 #include "core/image/gray_image.h"
+#include "core/image/placement.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
 namespace {
-
-/// Whether a kernel's reading is all that this infrared picture needs.
-bool is_plain(const Image& image, const Image& visible, const Parameters& p) {
-  const Placement whole{0, 0, visible.width, visible.height};
-  return !is_raw(image) && image.width == visible.width && image.height == visible.height &&
-         p.crop_top + p.crop_bottom + p.crop_left + p.crop_right == 0 && p.dead_pixels == DeadPixels::keep &&
-         p.polarity != Polarity::automatic &&
-         place(image.width, image.height, image.pixel_aspect, visible.width, visible.height,
-               visible.pixel_aspect, p.infrared_fit) == whole;
-}
 
 /// A plane in CUDA memory as a tensor of bytes; borrowed.
 at::Tensor bytes_of(const Image& image, int plane) {
@@ -31,6 +23,30 @@ at::Tensor bytes_of(const Image& image, int plane) {
 }
 
 }  // namespace
+
+InfraredInput prepare_infrared(const Image* sources, std::size_t i, const Parameters& p,
+                               const ThermalSettings& settings, ThermalSource& thermal,
+                               Registrar& registrar) {
+  InfraredInput made;
+  made.image = cropped(sources[i], settings);
+  if (settings.dead_pixels == DeadPixels::correct) {
+    const HostImages host(sources + i, 1, sources[i]);
+    made.ready = thermal.read(host.sources()[0], settings, false);
+  } else {
+    std::optional<HostImages> host;
+    if (looks_at_samples(made.image, settings)) host.emplace(&made.image, 1, made.image);
+    const SampleRule rule = thermal.follow(host ? host->sources()[0] : made.image, settings);
+    made.work.curve = rule.curve;
+    made.negative = rule.negative;
+  }
+  const Image &from = made.image, &to = sources[0];
+  if (registrar.registers())
+    made.work.table = &registrar.table(i, {from.width, from.height}, {to.width, to.height});
+  else
+    made.work.placement = place(from.width, from.height, from.pixel_aspect, to.width, to.height,
+                                to.pixel_aspect, p.infrared_fit);
+  return made;
+}
 
 void DeviceFrames::configure(const Fuser& fuser) {
   const Parameters& p = fuser.parameters();
@@ -53,7 +69,7 @@ bool DeviceFrames::takes(const Parameters& p) const {
 }
 
 void DeviceFrames::begin(const Image* sources, std::size_t count, const Image& output, const Parameters& p,
-                         bool registers, const Prepare& prepare) {
+                         const Prepare& prepare) {
   const int here = frame_->backend().device().index();
   for (std::size_t i = 0; i <= count; ++i) {
     const Image& image = i < count ? sources[i] : output;
@@ -63,15 +79,18 @@ void DeviceFrames::begin(const Image* sources, std::size_t count, const Image& o
                       ", and the fusion is on cuda:" + std::to_string(here) +
                       "; copy it there first, or give device=cuda:" + std::to_string(image.device));
   }
+  std::vector<Image> pictures(sources, sources + count);
   std::vector<at::Tensor> ready(count);
+  std::vector<InfraredWork> work(count);
   bool negative[max_sources] = {};
   for (std::size_t i = 1; i < count; ++i) {
-    if (registers || !is_plain(sources[i], sources[0], p))
-      ready[i] = prepare(i);
-    else
-      negative[i] = p.polarity == Polarity::black_hot;
+    const InfraredInput made = prepare(i);
+    pictures[i] = made.image;
+    ready[i] = made.ready;
+    work[i] = made.work;
+    negative[i] = made.negative;
   }
-  frame_->begin({sources, count}, ready, {negative, count}, output, p);
+  frame_->begin(pictures, ready, {negative, count}, output, p, work);
 }
 
 void DeviceFrames::reset() {

@@ -15,16 +15,32 @@
 
 #include "core/fusion/fuser.h"
 #include "core/fusion/gradient_frame.h"
+#include "core/image/remap.h"
 #include "core/image/thermal.h"
 #include "core/interface/interface.h"
 
 namespace digfusion {
 
+/// An infrared picture as GradientFrame::fuse() takes it: without what is cropped.
+struct InfraredInput {
+  Image image;
+  at::Tensor ready;  ///< where kernels don't do all that is done to its samples
+  bool negative = false;
+  InfraredWork work;
+};
+
+/// What kernels don't do on the way of the checked picture sources[i] to the grid of sources[0]: the gain's
+/// curve, dead pixels, the sign of polarity=auto. Pictures in CUDA memory are copied to the host where it
+/// looks at their samples. What is borrowed is `thermal`'s and `registrar`'s, until either's next picture
+/// `i`.
+InfraredInput prepare_infrared(const Image* sources, std::size_t i, const Parameters& parameters,
+                               const ThermalSettings& settings, ThermalSource& thermal, Registrar& registrar);
+
 /// Whole frames on a GPU, where the parameters allow it (GradientFrame). One stream; not thread-safe.
 class DeviceFrames {
  public:
-  /// Picture i ≥ 1 as a tensor on the visible picture's grid, for pictures that need more than a kernel does.
-  using Prepare = std::function<at::Tensor(std::size_t i)>;
+  /// Picture i ≥ 1.
+  using Prepare = std::function<InfraredInput(std::size_t i)>;
 
   /// After each change of the fuser's parameters, when no frame is begun. Throws as GradientFrame and
   /// open_gradient_student().
@@ -36,10 +52,10 @@ class DeviceFrames {
   /// How many frames that this takes may be begun and not finished.
   int in_flight() const { return frame_ ? frame_->in_flight() : 1; }
 
-  /// Begins to fuse checked pictures, as GradientFrame::begin() does. `prepare` is called, and done with, for
-  /// what is raw, is cropped, has another size, or is moved (`registers`).
+  /// Begins to fuse checked pictures, as GradientFrame::begin() does. `prepare` is called, and done
+  /// with, for each infrared one.
   void begin(const Image* sources, std::size_t count, const Image& output, const Parameters& parameters,
-             bool registers, const Prepare& prepare);
+             const Prepare& prepare);
   /// The oldest frame that was begun.
   void finish() { frame_->finish(); }
 

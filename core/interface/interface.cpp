@@ -93,6 +93,7 @@ class TensorStreamFuser : public StreamFuser {
       });
       frames_on_device_.configure(*fuser_);
       thermal_.clear();
+      display_range_.reset();
       has_fused_ = false;
       refiners_.restart();
       refiners_.configure(fuser_->parameters());
@@ -196,6 +197,7 @@ class TensorStreamFuser : public StreamFuser {
       if (!needs.fused) fuser_->reset();
       refiners_ = std::move(refiners);
       thermal_ = std::move(thermal);
+      display_range_ = thermal_.empty() ? std::nullopt : thermal_.front().display_range();
       has_fused_ = needs.fused;
       report_ = {};
       refiners_.report(1, report_);
@@ -244,6 +246,7 @@ class TensorStreamFuser : public StreamFuser {
     if (fuser_) fuser_->reset();
     frames_on_device_.reset();
     thermal_.clear();
+    display_range_.reset();
     has_fused_ = false;
   }
 
@@ -325,17 +328,13 @@ class TensorStreamFuser : public StreamFuser {
     std::vector<ThermalSource> thermal = thermal_;
     thermal.resize(count - 1);
     const ThermalSettings settings(fuser_->parameters());
-    at::Tensor visible;  // read where an infrared picture doesn't cover all of it
     for (std::size_t i = 1; i < count; ++i) check_image(sources[i], "infrared");
-    frames_on_device_.begin(
-        sources, count, output, fuser_->parameters(), registrar_.registers(), [&](std::size_t i) {
-          const HostImages host(sources + i, 1, sources[i]);
-          const at::Tensor picture = thermal[i - 1].read(host.sources()[0], settings, false);
-          if (!visible.defined()) visible = read_luma(HostImages(sources, 1, sources[0]).sources()[0]);
-          return refiners_.apply(i, unrefined_place(i, picture, visible, sources)).over(visible);
-        });
+    frames_on_device_.begin(sources, count, output, fuser_->parameters(), [&](std::size_t i) {
+      return prepare_infrared(sources, i, fuser_->parameters(), settings, thermal[i - 1], registrar_);
+    });
     thermal_ = std::move(thermal);
-    begun_.push_back({.on_device = true, .milliseconds = watch.lap()});
+    begun_.push_back(
+        {.on_device = true, .milliseconds = watch.lap(), .range = thermal_.front().display_range()});
   }
 
   /// The oldest one that was begun. Its time is what both halves took of the caller's: what a frame costs,
@@ -346,6 +345,7 @@ class TensorStreamFuser : public StreamFuser {
     begun_.pop_front();
     frames_on_device_.finish();
     has_fused_ = false;  // the Fuser hasn't
+    display_range_ = begun.range;
     report_ = {};
     if (const auto share = frames_on_device_.infrared_share()) {
       report_.levels = 1;
@@ -393,8 +393,8 @@ class TensorStreamFuser : public StreamFuser {
 
   /// Of the first infrared picture.
   void tell_display_range(FrameReport& report) const {
-    if (thermal_.empty() || !thermal_[0].display_range()) return;
-    const DisplayRange range = *thermal_[0].display_range();
+    if (!display_range_) return;
+    const DisplayRange range = *display_range_;
     const Radiometry radiometry = ThermalSettings(fuser_->parameters()).radiometry;
     report.black_value = range.black;
     report.white_value = range.white;
@@ -435,16 +435,18 @@ class TensorStreamFuser : public StreamFuser {
   struct Begun {
     bool on_device = false;  // else it is done already
     double milliseconds = 0;
+    std::optional<DisplayRange> range{};
   };
   std::deque<Begun> begun_;  // frames that aren't finished, the oldest first
   Registrar registrar_{""};
   Refiners refiners_;
-  std::vector<double> geometry_;         // width, height and pixel aspect of all sources, that refiners_ know
-  std::vector<ThermalSource> thermal_;   // of all sources but the first
-  FrameReport report_;                   // what report() doesn't ask others for
-  bool has_fused_ = false;               // in the last fuse()
-  mutable std::mutex statistics_mutex_;  // statistics() may come from another thread than fuse()
-  Statistics description_;               // device, precision and model
+  std::vector<double> geometry_;        // width, height and pixel aspect of all sources, that refiners_ know
+  std::vector<ThermalSource> thermal_;  // of all sources but the first
+  std::optional<DisplayRange> display_range_;  // of the first of them, in the last frame that was finished
+  FrameReport report_;                         // what report() doesn't ask others for
+  bool has_fused_ = false;                     // in the last fuse()
+  mutable std::mutex statistics_mutex_;        // statistics() may come from another thread than fuse()
+  Statistics description_;                     // device, precision and model
   std::uint64_t frames_ = 0, evaluations_ = 0;
   StageTimes read_{"read"}, fuse_{"fuse"}, write_{"write"}, total_{"total"};
   std::vector<StageTimes> parts_;  // of fuse_
