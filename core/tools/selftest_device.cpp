@@ -26,6 +26,7 @@
 #include "core/tools/device_pictures.h"
 #include "core/tools/device_stream.h"
 #include "core/tools/selftest_flight.h"
+#include "core/tools/selftest_infrared.h"
 #include "core/tools/selftest_streams.h"
 #include "core/tools/selftest_views.h"
 
@@ -401,6 +402,7 @@ void check_device(const Parameters& base, const DeviceChoice& choice, int frames
   check("kernels of a frame, against the CPU's fusion",
         [&] { return check_against_fuser(student, choice.device); });
   check("kernels of views", [&] { return check_views(base, choice.device); });
+  check("kernels of infrared pictures", [&] { return check_infrared(base, choice.device); });
   if (choice.device.is_cuda())
     for (const Parameters& p : {student, frame_parameters(base, EvidenceSource::scale_space)})
       check("CUDA memory", [&] { return check_cuda_memory(p, choice); });
