@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "tests/core/tensors.h"
@@ -117,6 +118,68 @@ TEST(DeadPixels, APictureOfAnotherSizeBeginsAnew) {
   (void)filter.correct(scene(1));
   const at::Tensor smaller = scene(2).narrow(2, 0, 20).contiguous();
   EXPECT_TRUE(at::equal(filter.correct(smaller), smaller));
+}
+
+/// The rule pixel by pixel, with the difference that is usual given.
+class Plainly {
+ public:
+  at::Tensor correct(const at::Tensor& picture, double usual) {
+    at::Tensor corrected = picture.clone();
+    for (std::int64_t y = 0; y < height; ++y)
+      for (std::int64_t x = 0; x < width; ++x) {
+        double low = HUGE_VAL, high = -HUGE_VAL;
+        for (std::int64_t j = std::max<std::int64_t>(y - 1, 0); j <= std::min(y + 1, height - 1); ++j)
+          for (std::int64_t i = std::max<std::int64_t>(x - 1, 0); i <= std::min(x + 1, width - 1); ++i)
+            if (i != x || j != y) {
+              low = std::min(low, double(at_place(picture, i, j)));
+              high = std::max(high, double(at_place(picture, i, j)));
+            }
+        const double value = at_place(picture, x, y), excess = std::max(value - high, low - value);
+        int& score = score_[std::size_t(y * width + x)];
+        score =
+            excess > (high - low) / 2 && excess > usual ? std::min(score + 1, 20) : std::max(score - 1, 0);
+        if (score >= 10 || (excess > 2 * (high - low) && excess > 8 * usual))
+          at_place(corrected, x, y) = median_around(picture, x, y);
+      }
+    return corrected;
+  }
+
+ private:
+  std::vector<int> score_ = std::vector<int>(std::size_t(width * height));
+};
+
+/// Of all pairs, since there are fewer than the filter looks at.
+double usual_difference(const at::Tensor& picture) {
+  std::vector<float> steps, values;
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x + 1 < width; ++x) {
+      values.push_back(at_place(picture, x, y));
+      steps.push_back(std::abs(at_place(picture, x + 1, y) - at_place(picture, x, y)));
+    }
+  std::sort(steps.begin(), steps.end());
+  std::sort(values.begin(), values.end());
+  const auto quantile = [](const std::vector<float>& of, double share) {
+    return of[std::size_t(share * double(of.size() - 1))];
+  };
+  return std::max(quantile(steps, .9), (quantile(values, .99) - quantile(values, .01)) / 256);
+}
+
+TEST(DeadPixels, AreThoseOfTheRuleInEveryPlaceAndPicture) {
+  DeadPixelFilter filter;
+  Plainly plainly;
+  const at::Tensor offsets = random_tensor({1, 1, height, width}, 9);
+  int changed = 0;
+  for (int frame = 0; frame < 40; ++frame) {
+    // A twentieth of the pixels stand out, by as much as keeps them at the rule's edge.
+    const at::Tensor picture =
+        (scene(300 + frame) + at::where(offsets.abs() > 2, offsets * (12 + 2 * (frame % 9)), 0))
+            .round()
+            .contiguous();
+    const at::Tensor expected = plainly.correct(picture, usual_difference(picture));
+    ASSERT_TRUE(at::equal(filter.correct(picture), expected)) << frame;
+    changed += (expected != picture).sum().item<int>();
+  }
+  EXPECT_GT(changed, 400);
 }
 
 TEST(DeadPixels, AreFoundInAnEvenPicture) {
