@@ -137,6 +137,34 @@ std::string check_method_kernels(const Parameters& p, bool is_float32) {
   return detail;
 }
 
+/// Frames of a method as graphs beside the same, each the first of a stream of its own, started operator by
+/// operator.
+std::string check_method_graphs(const Parameters& p, const DeviceChoice& choice) {
+  constexpr int side = 96, frames = 8;
+  const auto silent = [](const std::string&) {};
+  Fuser recorded(p, silent);
+  if (choice.device.is_cpu()) recorded.record_with(make_cpu_backend());
+  double worst = 0;
+  for (int n = 0; n < frames; ++n) {
+    const at::Tensor sources = at::avg_pool2d(at::rand({2, 1, side, side}) * 2 - 1, 5, 1, 2);
+    const at::Tensor found = recorded.fuse(sources).to(at::kCPU, at::kDouble),
+                     expected = Fuser(p, silent).fuse(sources).to(at::kCPU, at::kDouble);
+    const double rms = (found - expected).square().mean().sqrt().item<double>() * 127.5;
+    worst = std::isnan(rms) ? rms : std::max(worst, rms);
+  }
+  const RecordedCounts counts = recorded.recorded();
+  const std::string detail = std::to_string(counts.replayed) + " of " + std::to_string(frames) +
+                             " frames as graphs; they differ from frames operator by operator by rms " +
+                             number_text(worst, 5) + " of 255";
+  if (counts.frames == 0 && (!p.model.empty() || p.guidance == Guidance::em))
+    return "none: a large network, or guidance=em";
+  require(counts.failed == 0, "the frame could not be recorded as a graph");
+  require(counts.replayed == frames - 2, detail);
+  // cuDNN may choose other algorithms for another stream.
+  require(worst <= (choice.device.is_cpu() ? 0 : choice.network == at::kFloat ? 0.01 : 0.5), detail);
+  return detail;
+}
+
 // --- the kernels of a frame
 
 /// Lumas of the generated scene.
@@ -389,7 +417,11 @@ void check_device(const Parameters& base, const DeviceChoice& choice, int frames
     p.steps = std::min(p.steps, 4);
     check((std::string("kernels within method ") + name).c_str(),
           [&] { return check_method_kernels(p, choice.network == at::kFloat); });
+    check((std::string("graphs of method ") + name).c_str(), [&] { return check_method_graphs(p, choice); });
   }
+  Parameters amortised = base;
+  amortised.method = Method::amortised;
+  check("graphs of method amortised", [&] { return check_method_graphs(amortised, choice); });
   const Parameters simple = frame_parameters(base, EvidenceSource::gradient),
                    student = frame_parameters(base, EvidenceSource::student);
   check("kernels of a frame", [&] { return check_frames(simple, choice.device, all_layouts()); });
