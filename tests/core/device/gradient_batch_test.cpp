@@ -153,6 +153,10 @@ TEST(GradientBatch, AllocatesNothingAndEachStreamWaitsOnceAFrame) {
     camera.shoot(0);
     frame.fuse(camera.sources(), {}, {}, camera.output().image, parameters_of(view, 20));
     together.arrive_and_wait();  // all are there
+    meet(
+        together,
+        [&] { frame.fuse(camera.sources(), {}, {}, camera.output().image, parameters_of(view, 20)); },
+        [&] { return frame.batch_counts(); });
     DeviceCounts before;
     NetworkBatchCounts batch_before;
     for (int n = 0; n < warm + frames; ++n) {

@@ -120,13 +120,17 @@ TEST(NetworkBatch, WhatComesAgainIsAGraph) {
     const auto fuse = [&](int frame, int noisy, double milliseconds = patient) {
       const Pictures pictures(*student, 2, 16, 32, std::uint64_t(s * 100 + frame));
       stream.expect_as_alone(pictures, some_of(2, s < noisy ? 2u : 0u), milliseconds);
-      together.arrive_and_wait();
     };
-    fuse(0, 0, 20);  // some come before the others have a place
+    fuse(0, 0, 20);
+    together.arrive_and_wait();  // all are there
+    meet(
+        together, [&] { fuse(0, 0, 20); }, [&] { return stream.batch.counts(); });
     for (int frame = 0; frame < 3; ++frame) fuse(frame, 0);
+    together.arrive_and_wait();
     if (s == 0) counts[0] = stream.batch.counts();
     together.arrive_and_wait();
     for (int frame = 0; frame < frames; ++frame) fuse(frame, 0);
+    together.arrive_and_wait();
     if (s == 0) counts[1] = stream.batch.counts();
     together.arrive_and_wait();
     // Ten others of four streams: more than are kept. Then the first again.

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -40,6 +42,20 @@ void in_threads(int count, const Function& function) {
       use_threads(1);
       function(i);
     });
+}
+
+/// Frames of all streams, each in its thread, until all were in one batch; from then on each is awaited by
+/// the others. `frame` and `counts()`: this stream's.
+template <class Counts>
+void meet(std::barrier<>& together, const std::function<void()>& frame, const Counts& counts) {
+  for (bool met = false; !met;) {
+    const auto before = counts();
+    together.arrive_and_wait();
+    frame();
+    together.arrive_and_wait();
+    met = counts().batches == before.batches + 1;
+    together.arrive_and_wait();
+  }
 }
 
 inline void expect_near(const at::Tensor& a, const at::Tensor& b) {
