@@ -37,6 +37,7 @@ class CpuBackend : public Backend {
   const Kernels& kernels() const override { return *kernels_; }
   void run(const std::function<void()>& function) override { function(); }
   std::unique_ptr<Backend> sibling() override { return std::make_unique<CpuBackend>(); }
+  std::unique_ptr<Backend> another() const override { return make_cpu_backend(); }
   at::Tensor buffer(std::size_t bytes) override {
     ++counts_.allocations;
     return at::zeros({static_cast<std::int64_t>(bytes)}, at::kByte);

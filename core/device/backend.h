@@ -52,6 +52,9 @@ class Backend {
   /// made from this one's run(). What one needs of the other is told by events.
   virtual std::unique_ptr<Backend> sibling() = 0;
 
+  /// One of the same device that does all that this one does, beside it.
+  virtual std::unique_ptr<Backend> another() const = 0;
+
   /// Zeros on the device, and memory of the host from which copy() needn't wait. Bytes. The tensor owns it.
   virtual at::Tensor buffer(std::size_t bytes) = 0;
   virtual at::Tensor staging(std::size_t bytes) = 0;

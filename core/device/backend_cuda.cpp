@@ -119,6 +119,7 @@ class CudaBackend : public Backend {
   std::unique_ptr<Backend> sibling() override {
     return std::make_unique<CudaBackend>(stream_.device_index());
   }
+  std::unique_ptr<Backend> another() const override { return make_cuda_backend(device()); }
   void run(const std::function<void()>& function) override {
     const c10::cuda::CUDAStreamGuard guard(stream_);
     function();

@@ -76,6 +76,12 @@ std::vector<Row> rows_of(std::span<Item* const> items) {
   return rows;
 }
 
+/// Where a row of the outputs goes.
+struct Delivery {
+  UNetOutputs room;
+  std::int64_t picture, fine;  // as in Row
+};
+
 /// A few sizes of batches for all: each costs cuDNN's search for algorithms and a graph. No more than a
 /// quarter is evaluated for nothing.
 std::int64_t rounded_up(std::int64_t count) {
@@ -86,6 +92,7 @@ std::int64_t rounded_up(std::int64_t count) {
 
 /// The network for a number of pictures, without the noise of the first `fine` of them.
 struct Evaluation {
+  Evaluation(std::int64_t count, std::int64_t first) : rows(count), fine(first) {}
   std::int64_t rows, fine;
   UNetOutputs outputs{};
   std::unique_ptr<Graph> graph{};
@@ -96,9 +103,9 @@ struct Evaluation {
 
 /// Where streams of one kind meet.
 struct NetworkBatch::Place {
-  Place(std::shared_ptr<const GradientStudent> network, at::Device device, int streams)
+  Place(std::shared_ptr<const GradientStudent> network, const Backend& like, int streams)
       : student(std::move(network)),
-        backend(make_backend(device)),
+        backend(like.another()),
         done(backend->event()),
         meeting(std::size_t(streams), [this](std::span<Item* const> items) { evaluate(items); }) {}
 
@@ -150,17 +157,26 @@ struct NetworkBatch::Place {
     }
     copies.start();
     const auto fine = std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.fine >= 0; });
-    Evaluation& evaluation = evaluation_for(count, std::min(count, rounded_up(fine)));
-    start(evaluation);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const Row& row = rows[i];
-      copies.add(row.item->room.side, row.picture, evaluation.outputs.side, std::int64_t(i));
-      if (row.fine >= 0) copies.add(row.item->room.fine, row.fine, evaluation.outputs.fine, std::int64_t(i));
-    }
-    copies.start();
-    if (!evaluation.graph) evaluation.outputs = {};
+    const std::shared_ptr<Evaluation> evaluation = evaluation_for(count, std::min(count, rounded_up(fine)));
+    start(*evaluation);
+    std::vector<Delivery> deliveries;
+    for (const Row& row : rows) deliveries.push_back({row.item->room, row.picture, row.fine});
+    backend->start([this, evaluation, deliveries = std::move(deliveries)] {
+      deliver(evaluation->outputs, deliveries);
+      if (!evaluation->graph) evaluation->outputs = {};
+    });
     ++counts.batches;
     counts.streams += items.size();
+  }
+
+  void deliver(const UNetOutputs& outputs, const std::vector<Delivery>& deliveries) {
+    RowCopies copies(backend->kernels());
+    for (std::size_t i = 0; i < deliveries.size(); ++i) {
+      const Delivery& to = deliveries[i];
+      copies.add(to.room.side, to.picture, outputs.side, std::int64_t(i));
+      if (to.fine >= 0) copies.add(to.room.fine, to.fine, outputs.fine, std::int64_t(i));
+    }
+    copies.start();
   }
 
   /// Room for the rows' features. Graphs know its address.
@@ -170,6 +186,7 @@ struct NetworkBatch::Place {
                        channels = like.size(1), height = like.size(2), width = like.size(3);
     const auto bytes = static_cast<std::size_t>(more * channels * height * width) * like.element_size(),
                told_at = (bytes + 255) / 256 * 256;
+    if (features.defined()) backend->wait();  // while streams arrive
     evaluations.clear();
     memory = backend->buffer(told_at + static_cast<std::size_t>(more) * 4 * sizeof(float));
     features = at::from_blob(memory.mutable_data_ptr(), {more, height, width, channels}, like.options())
@@ -178,24 +195,25 @@ struct NetworkBatch::Place {
                          like.options().dtype(at::kFloat));
   }
 
-  Evaluation& evaluation_for(std::int64_t rows, std::int64_t fine) {
+  std::shared_ptr<Evaluation> evaluation_for(std::int64_t rows, std::int64_t fine) {
     const auto found = std::find_if(evaluations.begin(), evaluations.end(),
-                                    [&](const Evaluation& e) { return e.rows == rows && e.fine == fine; });
+                                    [&](const auto& e) { return e->rows == rows && e->fine == fine; });
     if (found != evaluations.end()) {
       evaluations.splice(evaluations.begin(), evaluations, found);
     } else {
-      evaluations.push_front({rows, fine});
+      evaluations.push_front(std::make_shared<Evaluation>(rows, fine));
       if (evaluations.size() > most_evaluations) evaluations.pop_back();
     }
     return evaluations.front();
   }
 
+  /// The evaluation is kept until its outputs are delivered.
   void start(Evaluation& evaluation) {
-    const auto network = [this, &evaluation] {
+    const auto network = [this, &evaluation, x = features.narrow(0, 0, evaluation.rows),
+                          levels = told.narrow(0, 0, evaluation.rows)] {
       std::vector<std::int64_t> noisy;
       for (std::int64_t i = 0; i < evaluation.fine; ++i) noisy.push_back(i);
-      UNetOutputs out = student->evaluate(features.narrow(0, 0, evaluation.rows),
-                                          told.narrow(0, 0, evaluation.rows), noisy);
+      UNetOutputs out = student->evaluate(x, levels, noisy);
       // Of one layout whatever cuDNN returns, as the rooms are.
       for (at::Tensor* rows : {&out.fine, &out.side})
         if (rows->defined()) *rows = rows->contiguous(at::MemoryFormat::ChannelsLast);
@@ -212,7 +230,7 @@ struct NetworkBatch::Place {
       evaluation.graph->replay();
       ++counts.replayed;
     } else {
-      in_worker(network);
+      in_worker([&] { backend->start(network); });
       ++evaluation.direct;
     }
   }
@@ -224,7 +242,7 @@ struct NetworkBatch::Place {
   FittingBatches batches;  // of streams
   at::Tensor memory, features, told;
   Worker worker;
-  std::list<Evaluation> evaluations;  // the last used first
+  std::list<std::shared_ptr<Evaluation>> evaluations;  // the last used first
   NetworkBatchCounts counts;
   Rendezvous<Item> meeting;
 };
@@ -274,7 +292,7 @@ void NetworkBatch::evaluate(const at::Tensor& features, const at::Tensor& told,
     using Key = std::tuple<const GradientStudent*, int, std::int64_t, std::int64_t>;
     static SharedPlaces<Key, Place> places;
     seat_.reset();
-    const auto make = [&] { return std::make_shared<Place>(student_, backend_.device(), streams_); };
+    const auto make = [&] { return std::make_shared<Place>(student_, backend_, streams_); };
     seat_ = std::make_unique<Seat>(places.at({student_.get(), streams_, height, width}, make), height, width);
   }
   ready_->record();

@@ -132,6 +132,7 @@ class LateBackend : public Backend {
   const Kernels& kernels() const override { return kernels_; }
   void run(const std::function<void()>& function) override { function(); }
   std::unique_ptr<Backend> sibling() override { return std::make_unique<LateBackend>(streams_); }
+  std::unique_ptr<Backend> another() const override { return std::make_unique<LateBackend>(streams_); }
   at::Tensor buffer(std::size_t bytes) override {
     ++counts_.allocations;
     const at::Tensor memory = at::full({static_cast<std::int64_t>(bytes)}, 0xA5, at::kByte);

@@ -31,6 +31,7 @@ class GraphBackend : public Backend {
   const Kernels& kernels() const override { return inner_->kernels(); }
   void run(const std::function<void()>& function) override { inner_->run(function); }
   std::unique_ptr<Backend> sibling() override { return inner_->sibling(); }
+  std::unique_ptr<Backend> another() const override { return inner_->another(); }
   at::Tensor buffer(std::size_t bytes) override { return inner_->buffer(bytes); }
   at::Tensor staging(std::size_t bytes) override { return inner_->staging(bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override { inner_->copy(to, from, bytes); }
