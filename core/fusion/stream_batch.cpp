@@ -1,42 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core/fusion/stream_batch.h"
 
-#include <c10/core/Event.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
-
 #include <chrono>
-#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "core/device/fitting_batches.h"
+#include "core/device/stream_order.h"
 #include "core/fusion/rendezvous.h"
 #include "core/fusion/shared_places.h"
 
 namespace digfusion {
 namespace {
-
-c10::Stream current_stream(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
-}
-
-/// The work that this thread has given to a GPU so far. Another thread's stream waits for it; nobody else
-/// does.
-class Given {
- public:
-  void mark(at::Device device) {
-    if (device.is_cpu()) return;
-    event_.emplace(device.type());
-    event_->record(current_stream(device));
-  }
-  void before_mine(at::Device device) const {
-    if (event_) event_->block(current_stream(device));
-  }
-
- private:
-  std::optional<c10::Event> event_;
-};
 
 /// One stream's pictures, and room for what they come back with. Both are memory of its own stream of the
 /// GPU, so that nobody else's work is in the way when they are freed.
@@ -44,8 +20,8 @@ struct Item {
   const at::Tensor& pictures;
   std::span<const NoiseLevel> noise;
   GradientEstimates result;
-  Given ready{};  // the pictures and the room
-  Given done{};   // the result
+  StreamPoint ready{};  // the pictures and the room
+  StreamPoint done{};   // the result
 };
 
 GradientEstimates room_for(const at::Tensor& pictures, const UNetConfig& config) {
@@ -58,7 +34,7 @@ GradientEstimates room_for(const at::Tensor& pictures, const UNetConfig& config)
 void evaluate(const GradientStudent& student, std::span<Item* const> items) {
   std::vector<at::Tensor> pictures;
   std::vector<NoiseLevel> noise;
-  for (const Item* item : items) {
+  for (Item* item : items) {
     item->ready.before_mine(item->pictures.device());
     pictures.push_back(item->pictures);
     noise.insert(noise.end(), item->noise.begin(), item->noise.end());
