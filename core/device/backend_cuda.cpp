@@ -11,11 +11,13 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/device/backend.h"
+#include "core/device/current_kernels.h"
 #include "core/interface/error.h"
 
 namespace digfusion {
@@ -24,6 +26,7 @@ namespace {
 /// LibTorch's runtime and ours are two in one process, on one driver: both see what sticks.
 void check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
+  cudaGetLastError();  // what doesn't stick is told once
   const bool memory = error == cudaErrorMemoryAllocation;
   throw Error(memory ? ErrorCode::out_of_memory : ErrorCode::device,
               std::string(what) + ": " + cudaGetErrorName(error) + " (" + cudaGetErrorString(error) +
@@ -93,10 +96,35 @@ class OwnStream {
   }
 };
 
+/// What LibTorch keeps of a device's graphs for its random generator has no lock of its own.
+std::mutex& graphs_mutex() {
+  static auto& mutex = *new std::mutex;
+  return mutex;
+}
+
 class CudaGraph : public Graph {
  public:
-  at::cuda::CUDAGraph graph;
+  ~CudaGraph() override {
+    const std::scoped_lock lock(graphs_mutex());
+    try {
+      graph.reset();
+    } catch (const std::exception&) {
+      // A device that is broken tells so where something is asked of it.
+    }
+  }
   void replay() override { graph.replay(); }
+  void begin() {
+    const std::scoped_lock lock(graphs_mutex());
+    // Thread-local: other elements' threads may allocate and wait meanwhile.
+    graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+  }
+  void end() {
+    const std::scoped_lock lock(graphs_mutex());
+    graph.capture_end();
+  }
+
+ private:
+  at::cuda::CUDAGraph graph;
 };
 
 class CudaBackend : public Backend {
@@ -122,6 +150,9 @@ class CudaBackend : public Backend {
   std::unique_ptr<Backend> another() const override { return make_cuda_backend(device()); }
   void run(const std::function<void()>& function) override {
     const c10::cuda::CUDAStreamGuard guard(stream_);
+    // Graphs may outlive the thread that recorded them, and with it the thread's own kernels.
+    std::optional<BackendKernelsGuard> own;
+    if (kernels_) own.emplace(*kernels_);
     function();
   }
   at::Tensor buffer(std::size_t bytes) override {
@@ -159,22 +190,25 @@ class CudaBackend : public Backend {
 
   std::unique_ptr<Graph> capture(const std::function<void()>& frame) override {
     auto result = std::make_unique<CudaGraph>();
-    bool begun = false, done = false;
+    bool begun = false, ends = false;
     try {
-      // Thread-local: other elements' threads may allocate and wait meanwhile.
-      result->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+      result->begin();
       begun = true;
       frame();
-      done = true;
-      result->graph.capture_end();
+      ends = true;
+      result->end();
       return result;
     } catch (const std::exception&) {
       // What can't be recorded is done step by step from here on; a device that is broken fails there again.
     }
-    if (begun && !done) try {
-        result->graph.capture_end();
+    if (begun && !ends) try {
+        ends = true;
+        result->end();
+        begun = false;
       } catch (const std::exception&) {
       }
+    // A capture that LibTorch couldn't end is still what its allocator asks about each allocation.
+    if (begun && ends) (void)result.release();
     cudaGetLastError();  // of the capture, not of the device
     return nullptr;
   }

@@ -3,6 +3,7 @@
 
 #include "core/device/kernel_set.h"
 #include "core/device/launch_cuda.h"
+#include "core/interface/error.h"
 
 namespace digfusion {
 namespace {
@@ -11,9 +12,11 @@ namespace {
 struct Workspace {
   Workspace() {
     if (const cudaError_t error = cudaMalloc(&parts, CudaLauncher::most_parts * sizeof(Sums));
-        error != cudaSuccess)
-      throw std::runtime_error(std::string("no memory for the kernels on the GPU: ") +
-                               cudaGetErrorString(error));
+        error != cudaSuccess) {
+      cudaGetLastError();  // told here, and not by the next kernel once more
+      throw Error(error == cudaErrorMemoryAllocation ? ErrorCode::out_of_memory : ErrorCode::device,
+                  std::string("no memory for the kernels on the GPU: ") + cudaGetErrorString(error));
+    }
   }
   ~Workspace() { cudaFree(parts); }
   Workspace(const Workspace&) = delete;

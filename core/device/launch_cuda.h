@@ -114,7 +114,7 @@ struct CudaLauncher {
 
   /// Kernels are started, not waited for: what a body does wrong shows at the next wait.
   static void check() {
-    if (const cudaError_t error = cudaPeekAtLastError(); error != cudaSuccess)
+    if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess)
       throw std::runtime_error(std::string("a CUDA kernel could not be started: ") +
                                cudaGetErrorString(error));
   }

@@ -123,20 +123,21 @@ std::vector<std::pair<std::string, at::Tensor>> GradientFrame::stages() const {
     return at::from_blob(data, {count, 1, e.height, e.width},
                          at::TensorOptions().dtype(at::kFloat).device(backend_->device()));
   };
-  std::vector<std::pair<std::string, at::Tensor>> stages = {{"planes", map(s.planes, s.count, s.size)},
-                                                            {"scene mean", map(s.mean, s.count, s.size1())},
-                                                            {"motion", map(s.motion, s.count, s.size2())},
-                                                            {"share", map(s.share, 1, s.size2())},
-                                                            {"weights", map(s.weights, s.count, s.size)},
-                                                            {"base", map(s.base, 1, s.size)},
-                                                            {"right side", map(s.right_side, 1, s.size)},
-                                                            {"solution", map(s.solution, 1, s.size)},
-                                                            {"fused", map(s.fused, 1, s.size)}};
-  if (!student_) return stages;
-  const int cell = 2 * s.unshuffle;
-  stages.emplace(stages.begin() + 1, "told", map(s.told, s.count, {1, 4}));
-  stages.emplace(stages.begin() + 2, "errors",
-                 map(s.error, s.count, {s.size.height / cell, s.size.width / cell}));
+  std::vector<std::pair<std::string, at::Tensor>> stages;
+  stages.emplace_back("planes", map(s.planes, s.count, s.size));
+  if (student_) {
+    const int cell = 2 * s.unshuffle;
+    stages.emplace_back("told", map(s.told, s.count, {1, 4}));
+    stages.emplace_back("errors", map(s.error, s.count, {s.size.height / cell, s.size.width / cell}));
+  }
+  stages.emplace_back("scene mean", map(s.mean, s.count, s.size1()));
+  stages.emplace_back("motion", map(s.motion, s.count, s.size2()));
+  stages.emplace_back("share", map(s.share, 1, s.size2()));
+  stages.emplace_back("weights", map(s.weights, s.count, s.size));
+  stages.emplace_back("base", map(s.base, 1, s.size));
+  stages.emplace_back("right side", map(s.right_side, 1, s.size));
+  stages.emplace_back("solution", map(s.solution, 1, s.size));
+  stages.emplace_back("fused", map(s.fused, 1, s.size));
   return stages;
 }
 
@@ -147,25 +148,47 @@ std::shared_ptr<GradientPlan> GradientFrame::plan_for(std::span<const Image> sou
   const std::vector<std::int64_t> key = GradientPlan::key_of(sources, ready, infrared, output);
   const auto found =
       std::find_if(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan->key == key; });
+  const std::shared_ptr<GradientPlan> last = plans_.empty() ? inherited_ : plans_.front();
   if (found != plans_.end()) {
-    if (found != plans_.begin()) {
-      plans_.splice(plans_.begin(), plans_, found);
-      restart_ = restart_noise_ = true;  // its past is of another time
-    }
-    return plans_.front();
+    plans_.splice(plans_.begin(), plans_, found);
+  } else {
+    auto plan = std::make_shared<GradientPlan>(*backend_, student_.get(), sources, ready, infrared, output,
+                                               in_flight());
+    if (batch_) plan->outputs = batch_->room_for(plan->features);
+    // The computing stream fills the new memory, with zeros too; nothing may be uploaded there before.
+    const std::unique_ptr<Event> made = backend_->event();
+    made->record();
+    upload_->follow(*made);
+    plans_.push_front(std::move(plan));
+    // A frame in flight keeps its plan; of one that is dropped here nothing is under way.
+    if (plans_.size() > most_plans) plans_.pop_back();
+    ++counts_.plans;
   }
-  plans_.push_front(std::make_shared<GradientPlan>(*backend_, student_.get(), sources, ready, infrared,
-                                                   output, in_flight()));
-  if (batch_) plans_.front()->outputs = batch_->room_for(plans_.front()->features);
-  // The computing stream fills the new memory, with zeros too; nothing may be uploaded there before.
-  const std::unique_ptr<Event> made = backend_->event();
-  made->record();
-  upload_->follow(*made);
-  // A frame in flight keeps its plan; of one that is dropped here nothing is under way.
-  if (plans_.size() > most_plans) plans_.pop_back();
-  ++counts_.plans;
-  restart_ = restart_noise_ = true;
+  if (last != plans_.front()) take_past_of(last);
   return plans_.front();
+}
+
+/// Pictures of another layout, or a frame by another network, are of the same scene, where size and number
+/// are the same.
+void GradientFrame::take_past_of(const std::shared_ptr<GradientPlan>& last) {
+  GradientPlan& plan = *plans_.front();
+  if (!last || !last->has_past_for(plan)) {
+    restart_ = restart_noise_ = true;
+  } else if (!restart_) {
+    const auto from = last->past(), to = plan.past();
+    for (std::size_t i = 0; i < from.size(); ++i)
+      backend_->copy(to[i].data(), from[i].data(), from[i].size());
+  }
+  if (std::exchange(inherited_, nullptr)) backend_->wait();  // its memory is another stream's
+}
+
+void GradientFrame::inherit(GradientFrame& before) {
+  if (before.plans_.empty()) return;
+  inherited_ = before.plans_.front();
+  before_ = before.before_;
+  restart_ = before.restart_;
+  restart_noise_ = before.restart_noise_ || before.lanes_.size() != lanes_.size();
+  if (!restart_noise_) decisions_ = before.decisions_;
 }
 
 void GradientFrame::mark(const char* name, Backend& stream) {
@@ -340,10 +363,10 @@ std::uint32_t GradientFrame::decide_noise(GradientPlan& plan, Flight& flight) {
 bool GradientFrame::play(GradientPlan& plan, const FrameKind& kind, const std::function<void()>& part) {
   std::unique_ptr<Graph>& graph = plan.graphs[kind];
   int& direct = plan.direct[kind];
-  const bool use_graphs = graphs_ && !counts_.capture_failed && !timed_;
-  if (use_graphs && !graph && direct >= frames_before_capture) {
+  const bool use_graphs = graphs_ && !timed_;
+  if (use_graphs && !graph && direct >= frames_before_capture && !plan.refused.contains(kind)) {
     graph = backend_->capture(part);
-    if (!graph) counts_.capture_failed = true;
+    if (!graph) plan.refused.insert(kind), counts_.capture_failed = true;
   }
   if (use_graphs && graph) {
     graph->replay();
@@ -401,6 +424,9 @@ void GradientFrame::begin(std::span<const Image> sources, std::span<const at::Te
   if (flights_.size() == lanes_.size())
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(flights_.size()) + " frames are begun and none of them is finished");
+  // cuDNN's choices are a thread's own, so who records a frame must have seen it before.
+  if (std::exchange(thread_, std::this_thread::get_id()) != std::this_thread::get_id())
+    for (const auto& plan : plans_) plan->direct.clear();
   backend_->run([&] {
     try {
       Flight flight{.plan = plan_for(sources, ready, infrared, output),
@@ -417,7 +443,9 @@ void GradientFrame::begin(std::span<const Image> sources, std::span<const at::Te
     }
     const bool fuses = flights_.back().kind.fuses;
     if (fuses) decisions_.pop_front();
-    restart_ = restart_noise_ = !fuses;  // what comes after a view of a source is no next frame
+    restart_ = !fuses;  // what comes after a view of a source is no next frame
+    // Where there is no student nobody looks at the noise; what one before has found stays.
+    restart_noise_ = !fuses || (restart_noise_ && !student_);
     lane_ = (lane_ + 1) % lanes_.size();
   });
 }

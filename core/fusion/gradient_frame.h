@@ -24,6 +24,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/denoiser/gradient_student.h"
@@ -39,7 +40,7 @@ namespace digfusion {
 struct GradientFrameCounts {
   std::uint64_t frames = 0, replayed = 0;  ///< of all frames, those that were a graph
   std::uint64_t plans = 0;                 ///< sizes and layouts for which memory was allocated
-  bool capture_failed = false;             ///< frames are started kernel by kernel since
+  bool capture_failed = false;  ///< some frames couldn't be recorded and are started kernel by kernel
 };
 
 /// One part of the last frame, between two events of the stream.
@@ -85,6 +86,9 @@ class GradientFrame {
   void finish();
   int in_flight() const { return static_cast<int>(lanes_.size()); }
 
+  /// Takes over what `before`, whose place it takes in a running stream on the same device and which has no
+  /// frame in flight, knows of the frames before.
+  void inherit(GradientFrame& before);
   /// Forgets the frames before.
   void reset();
   /// Gives back what was allocated and recorded, too, and drops frames that aren't finished.
@@ -145,6 +149,7 @@ class GradientFrame {
   void start_reading(GradientPlan& plan, const FrameKind& kind);
   void start_rest(GradientPlan& plan, const FrameKind& kind);
   void start_fusion(GradientPlan& plan, std::uint32_t noisy);
+  void take_past_of(const std::shared_ptr<GradientPlan>& last);
   void mark(const char* name, Backend& stream);
   void mark(const char* name) { mark(name, *backend_); }
   void settle() noexcept;
@@ -154,9 +159,11 @@ class GradientFrame {
   std::unique_ptr<NetworkBatch> batch_;  ///< with batch-streams
   bool graphs_, timed_ = false;
   std::list<std::shared_ptr<GradientPlan>> plans_;  ///< the last used first
+  std::shared_ptr<GradientPlan> inherited_;         ///< until there is one of its own
   std::vector<Lane> lanes_;                         ///< as many as frames in flight
   std::size_t lane_ = 0;                            ///< of the next frame
   std::deque<Flight> flights_;                      ///< begun, the oldest first
+  std::thread::id thread_;                          ///< of the last begin()
   std::optional<Parameters> before_;                ///< of the last frame
   bool restart_ = true, restart_noise_ = true;
   std::uint64_t starts_ = 0;  ///< how often noise was decided anew

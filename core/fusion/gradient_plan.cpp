@@ -99,6 +99,12 @@ std::vector<std::int64_t> GradientPlan::key_of(std::span<const Image> sources,
     if (is_ready) return;
     for (int p = 0; p < image.planes; ++p)
       key.insert(key.end(), {std::int64_t(image.plane[p].row_bytes), image.plane[p].rows});
+    // YUY2 and GRAY16 have the same plane, and RGBx and RGBA.
+    key.insert(key.end(), {image.is_rgb, image.components});
+    for (int c = 0; c < image.components; ++c) {
+      const Component& component = image.component[c];
+      key.insert(key.end(), {component.plane, component.w_sub, component.h_sub});
+    }
   };
   for (std::size_t i = 0; i < sources.size(); ++i) add(sources[i], i < ready.size() && ready[i].defined());
   add(output, false);
@@ -294,6 +300,28 @@ GradientPlan::GradientPlan(Backend& backend, const GradientStudent* student, std
     copy_width = std::max(copy_width, int(sources[0].plane[p].row_bytes));
     copy_rows = std::max(copy_rows, sources[0].plane[p].rows);
   }
+}
+
+std::vector<std::span<std::byte>> GradientPlan::past() const {
+  const GradientStream& s = stream;
+  const auto k = static_cast<std::size_t>(s.count);
+  const auto map = [](float* data, std::size_t count, Extent2 e) {
+    return std::as_writable_bytes(std::span(data, count * static_cast<std::size_t>(e.area())));
+  };
+  return {std::as_writable_bytes(std::span(s.numbers, 1)),
+          map(s.weights_past, k, s.size),
+          map(s.fused_past, 1, s.size),
+          map(s.thumbnails_past, k, {16, 16}),
+          map(s.mean_past, k, s.size1()),
+          map(s.contrast_past, k, s.size2())};
+}
+
+bool GradientPlan::has_past_for(const GradientPlan& other) const {
+  const GradientStream &a = stream, &b = other.stream;
+  const auto same = [](Extent2 one, Extent2 two) {
+    return one.height == two.height && one.width == two.width;
+  };
+  return a.count == b.count && same(a.picture, b.picture) && same(a.size, b.size);
 }
 
 }  // namespace digfusion

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -60,6 +61,11 @@ struct GradientPlan {
                std::span<const at::Tensor> ready, std::span<const InfraredWork> infrared, const Image& output,
                int in_flight);
 
+  /// What a frame knows of the frames before, in device memory.
+  std::vector<std::span<std::byte>> past() const;
+  /// Whether that is of pictures of the same number and size as `other`'s.
+  bool has_past_for(const GradientPlan& other) const;
+
   std::vector<std::int64_t> key;
   at::Tensor memory, host;  // all of it on the device; what crosses the bus, in the host's memory
   GradientStream stream{};
@@ -83,7 +89,8 @@ struct GradientPlan {
   int copies = 0, copy_width = 0, copy_rows = 0;
   ViewExtent view{};
   std::map<FrameKind, std::unique_ptr<Graph>> graphs;
-  std::map<FrameKind, int> direct;  // frames without one
+  std::map<FrameKind, int> direct;  // frames without one, in the thread that takes the next
+  std::set<FrameKind> refused;      // what couldn't be recorded
   // What a network that isn't part of a graph returned, until the frame is done; with batch-streams the room
   // into which it is written.
   UNetOutputs outputs;

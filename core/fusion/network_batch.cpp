@@ -96,7 +96,8 @@ struct Evaluation {
   std::int64_t rows, fine;
   UNetOutputs outputs{};
   std::unique_ptr<Graph> graph{};
-  int direct = 0;  // evaluations without one
+  int direct = 0;        // evaluations without one
+  bool refused = false;  // it couldn't be recorded
 };
 
 }  // namespace
@@ -222,9 +223,10 @@ struct NetworkBatch::Place {
     const auto in_worker = [&](const std::function<void()>& work) {
       worker.run([&] { backend->run(work); });
     };
-    if (!evaluation.graph && !counts.capture_failed && evaluation.direct >= batches_before_capture) {
+    if (!evaluation.graph && !evaluation.refused && evaluation.direct >= batches_before_capture) {
       in_worker([&] { evaluation.graph = backend->capture(network); });
-      counts.capture_failed = !evaluation.graph;
+      evaluation.refused = !evaluation.graph;
+      counts.capture_failed = counts.capture_failed || evaluation.refused;
     }
     if (evaluation.graph) {
       evaluation.graph->replay();

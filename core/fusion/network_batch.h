@@ -23,7 +23,7 @@ struct NetworkBatchCounts {
   std::uint64_t streams = 0;    ///< in all of them
   std::uint64_t replayed = 0;   ///< of all batches, those that were a graph
   DeviceCounts device;          ///< of the batches' own backend
-  bool capture_failed = false;  ///< batches are started operator by operator since
+  bool capture_failed = false;  ///< some batches couldn't be recorded and are started operator by operator
 };
 
 /// One stream's place among those of this process that have the same student (so the same file, device and

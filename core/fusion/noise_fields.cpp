@@ -35,6 +35,7 @@ at::Tensor NoiseFields::field(std::int64_t seed, std::int64_t number, std::int64
   if (at::Tensor known = kept(seed, number, height, width); known.defined()) return known;
   if (seed != seed_ || height != height_ || width != width_) {
     fields_.clear();
+    ++forgotten_;
     bytes_ = 0;
     all_kept_ = true;
     seed_ = seed, height_ = height, width_ = width;

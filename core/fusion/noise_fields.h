@@ -33,6 +33,8 @@ class NoiseFields {
   /// Whether every field that was asked for since the last change of seed or size is kept.
   bool all_kept() const { return all_kept_; }
   std::size_t bytes() const { return bytes_; }
+  /// How often all have been forgotten.
+  std::uint64_t forgotten() const { return forgotten_; }
 
  private:
   at::Tensor field(std::int64_t seed, std::int64_t number, std::int64_t height, std::int64_t width);
@@ -41,6 +43,7 @@ class NoiseFields {
   std::size_t most_bytes_, bytes_ = 0;
   std::int64_t seed_ = 0, height_ = 0, width_ = 0;
   bool all_kept_ = true;
+  std::uint64_t forgotten_ = 0;
   std::map<std::int64_t, at::Tensor> fields_;
 };
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <exception>
 
-#include "core/device/current_kernels.h"
 #include "core/device/failure.h"
 #include "core/interface/error.h"
 
@@ -46,8 +45,6 @@ void RecordedMethod::run(const std::function<void()>& frame) {
   before_.mark(device);
   backend_->run([&] {
     before_.before_mine(device);
-    // Kernels that live as long as the graphs that hold them.
-    const BackendKernelsGuard kernels(backend_->kernels());
     try {
       frame();
     } catch (...) {
@@ -75,6 +72,7 @@ at::Tensor RecordedMethod::fuse(FusionMethod& method, const at::Tensor& sources,
     direct_.key = key;
     direct_.thread = std::this_thread::get_id();
   }
+  if (direct_.forgotten != noise.forgotten()) direct_.frames = 0;  // another setting's frame came between
   if (direct_.frames >= frames_before_capture &&
       std::find(refused_.begin(), refused_.end(), key) == refused_.end()) {
     if (auto recording = record(method, sources, key, noise)) {
@@ -90,6 +88,7 @@ at::Tensor RecordedMethod::fuse(FusionMethod& method, const at::Tensor& sources,
 
   at::Tensor fused = fuse_directly(method, sources, p, noise);
   ++direct_.frames;
+  direct_.forgotten = noise.forgotten();
   direct_.result = fused.sizes().vec();
   direct_.weights.clear();
   for (const at::Tensor& weights : method.visible_weights()) direct_.weights.push_back(weights.sizes().vec());

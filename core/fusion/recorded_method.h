@@ -63,6 +63,7 @@ class RecordedMethod {
     Key key;
     std::thread::id thread;  ///< cuDNN's choices are a thread's own
     int frames = 0;
+    std::uint64_t forgotten = 0;  ///< by the noise fields, until the last of these frames
     Sizes result;
     std::vector<Sizes> weights;
   };

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,7 +73,7 @@ class Registrar {
  private:
   std::string text_;
   std::optional<Registration> registration_;
-  std::vector<std::optional<RemapTable>> tables_;  ///< by source
+  std::deque<std::optional<RemapTable>> tables_;  ///< by source; they stay where they are
 };
 
 }  // namespace digfusion

@@ -56,10 +56,13 @@ void DeviceFrames::configure(const Fuser& fuser) {
     return;
   }
   if (frame_ && evidence_ == p.evidence && model_ == fuser.model()) return;
+  // Where the new one can't be made, nothing is left that would fuse by the old network.
+  const std::unique_ptr<GradientFrame> before = std::move(frame_);
   frame_ = std::make_unique<GradientFrame>(
       make_backend(choice.device),
       p.evidence == EvidenceSource::student ? gradient_student_of(p, choice.device, choice.network) : nullptr,
       true, p.batch_streams > 1 ? 1 : p.frames_in_flight, p.batch_streams);
+  if (before) frame_->inherit(*before);
   evidence_ = p.evidence;
   model_ = fuser.model();
 }

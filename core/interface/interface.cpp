@@ -180,7 +180,10 @@ class TensorStreamFuser : public StreamFuser {
       }
       const double read_ms = stage.lap();
 
-      Undo undo(needs.fused ? fuser_->keep_past() : nullptr);
+      Undo undo(needs.fused ? [this, bring_back = fuser_->keep_past()] {
+        bring_back();
+        has_fused_ = false;  // the weights are the failed picture's
+      } : std::function<void()>());
       if (needs.fused) {
         shown.fused = fuser_->fuse(at::cat(pictures));
         if (parameters.mode == View::gain) shown.gain = fuser_->gain_map();
@@ -312,14 +315,8 @@ class TensorStreamFuser : public StreamFuser {
 
   /// The frame's way where a GPU does all of it.
   void fuse_on_device(const Image* sources, std::size_t count, const Image& output) {
-    const std::vector<ThermalSource> thermal = thermal_;
     begin_on_device(sources, count, output);
-    try {
-      finish_on_device();
-    } catch (...) {
-      thermal_ = thermal;
-      throw;
-    }
+    finish_on_device();
   }
 
   void begin_on_device(const Image* sources, std::size_t count, const Image& output) {
@@ -332,9 +329,11 @@ class TensorStreamFuser : public StreamFuser {
     frames_on_device_.begin(sources, count, output, fuser_->parameters(), [&](std::size_t i) {
       return prepare_infrared(sources, i, fuser_->parameters(), settings, thermal[i - 1], registrar_);
     });
-    thermal_ = std::move(thermal);
-    begun_.push_back(
-        {.on_device = true, .milliseconds = watch.lap(), .range = thermal_.front().display_range()});
+    std::vector<ThermalSource> before = std::exchange(thermal_, std::move(thermal));
+    begun_.push_back({.on_device = true,
+                      .milliseconds = watch.lap(),
+                      .range = thermal_.front().display_range(),
+                      .thermal_before = std::move(before)});
   }
 
   /// The oldest one that was begun. Its time is what both halves took of the caller's: what a frame costs,
@@ -343,7 +342,12 @@ class TensorStreamFuser : public StreamFuser {
     Stopwatch watch;
     const Begun begun = begun_.front();
     begun_.pop_front();
-    frames_on_device_.finish();
+    try {
+      frames_on_device_.finish();
+    } catch (...) {
+      if (begun_.empty()) thermal_ = begun.thermal_before;  // else the next frame has gone on from it
+      throw;
+    }
     has_fused_ = false;  // the Fuser hasn't
     display_range_ = begun.range;
     report_ = {};
@@ -436,6 +440,7 @@ class TensorStreamFuser : public StreamFuser {
     bool on_device = false;  // else it is done already
     double milliseconds = 0;
     std::optional<DisplayRange> range{};
+    std::vector<ThermalSource> thermal_before{};
   };
   std::deque<Begun> begun_;  // frames that aren't finished, the oldest first
   Registrar registrar_{""};

@@ -7,11 +7,13 @@
 
 #include <array>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/denoiser/registry.h"
 #include "core/fusion/fuser.h"
+#include "core/fusion/method.h"
 #include "core/image/luma.h"
 #include "core/interface/error.h"
 #include "tests/core/image/test_image.h"
@@ -118,6 +120,58 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{EvidenceSource::student, 128, 96, 2, "YUY2", "I420", "10,5+4", 10},
                     Case{EvidenceSource::student, 320, 240, 2, "BGRx", "GRAY8", "0,12", 0},
                     Case{EvidenceSource::student, 320, 256, 2, "I420", "GRAY8", "auto", 18}));
+
+TEST(GradientFrame, KeepsItsPastOverOtherViewsAndOtherNetworks) {
+  constexpr int width = 160, height = 128;
+  Parameters p = parameters_of(EvidenceSource::student);
+  Fuser fuser(p, [](const std::string&) {});
+  std::unique_ptr<GradientFrame> frame(new GradientFrame(frame_of(p)));
+  TestImage visible(layout_named("NV12"), width, height), infrared(layout_named("GRAY8"), width, height);
+  visible.fill(3);
+  for (int n = 0; n < 14; ++n) {
+    put(scene(n % 6, 0, height, width, 99, 1), visible);
+    put(scene(n % 6, 1, height, width, 99, 1), infrared);
+    p.mode = n == 3 || n == 4 ? View::side_by_side : View::fused;  // another layout of the output
+    p.compare = Compare::visible_fused;
+    Parameters next = p;
+    if (n >= 6) next.evidence = EvidenceSource::gradient;
+    if (n >= 9) next.evidence = EvidenceSource::student;
+    if (n >= 11) next.student_size = StudentSize::medium;
+    if (n == 6 || n == 9 || n == 11) {
+      fuser.configure(next);
+      auto other = std::make_unique<GradientFrame>(
+          make_cpu_backend(), n == 6 ? nullptr : gradient_student_of(next, at::kCPU, at::kFloat));
+      other->inherit(*frame);
+      frame = std::move(other);
+    }
+    const at::Tensor expected = fuser.fuse(at::cat({read_luma(visible.image), read_luma(infrared.image)}));
+    TestImage output(layout_named("NV12"), width * (p.mode == View::fused ? 1 : 2), height);
+    frame->fuse(std::array{visible.image, infrared.image}, {}, {}, output.image, next);
+    const at::Tensor difference = (frame->fused().clamp(-1, 1) - expected).abs() * 127.5;
+    ASSERT_LT(difference.square().mean().sqrt().item<double>(), 0.02) << "frame " << n;
+  }
+}
+
+TEST(GradientFrame, LayoutsOfTheSamePlanesAreNotMixedUp) {
+  Parameters p = parameters_of(EvidenceSource::gradient);
+  GradientFrame frame = frame_of(p);
+  TestImage infrared(layout_named("GRAY8"), 64, 48);
+  infrared.fill(2);
+  const auto fused = [&](GradientFrame& by, const char* layout) {
+    TestImage visible(layout_named(layout), 64, 48), output(layout_named(layout), 64, 48);
+    visible.fill(1);
+    by.reset();
+    by.fuse(std::array{visible.image, infrared.image}, {}, {}, output.image, p);
+    return output.bytes();
+  };
+  for (const View mode : {View::fused, View::split}) {
+    p.mode = mode;
+    for (const char* layout : {"GRAY16_LE", "YUY2", "UYVY", "RGBx", "RGBA", "xRGB", "GRAY16_LE"}) {
+      GradientFrame alone = frame_of(p);
+      EXPECT_TRUE(fused(frame, layout) == fused(alone, layout)) << layout;
+    }
+  }
+}
 
 TEST(GradientFrame, AllocatesNothingAndWaitsOnceAFrame) {
   const Parameters p = parameters_of(EvidenceSource::student);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "core/image/thermal.h"
 #include "core/interface/device_frames.h"
 #include "core/interface/error.h"
+#include "tests/core/device/late_backend.h"
 #include "tests/core/image/test_image.h"
 #include "tests/core/tensors.h"
 
@@ -250,6 +252,41 @@ TEST(Infrared, AllocatesNothingAndWaitsOnceAFrame) {
   }
   EXPECT_EQ(both.frame.backend().counts().allocations, before.allocations);
   EXPECT_EQ(both.frame.backend().counts().waits, before.waits + 30);
+}
+
+/// Eight frames of raw values that brighten, so that each has a curve of its own, from the fifth on in
+/// another place; the outputs.
+std::vector<std::vector<std::uint8_t>> fused_in(std::unique_ptr<Backend> backend, int in_flight) {
+  const Parameters p = parameters_with({{"adaptation", "0.5"}});
+  GradientFrame frame(std::move(backend), nullptr, true, in_flight);
+  ThermalSource thermal;
+  Registrar before(turned), after("1.1,0.05,3,-0.04,0.95,-2");
+  std::vector<std::unique_ptr<TestImage>> outputs;
+  for (int n = 0; n < 8; ++n) {
+    TestImage visible(layout_named("GRAY8"), 80, 64), infrared(layout_named("GRAY16_LE"), 80, 64);
+    fill(visible, 1, false);
+    fill(infrared, 3 * n, true);
+    outputs.push_back(std::make_unique<TestImage>(layout_named("GRAY8"), 80, 64));
+    const std::array sources{visible.image, infrared.image};
+    const InfraredInput made =
+        prepare_infrared(sources.data(), 1, p, ThermalSettings(p), thermal, n < 4 ? before : after);
+    frame.begin(std::array{sources[0], made.image}, {}, std::array{false, made.negative},
+                outputs.back()->image, p, std::array{InfraredWork{}, made.work});
+    if (n + 1 >= in_flight) frame.finish();
+  }
+  for (int n = 1; n < in_flight; ++n) frame.finish();
+  std::vector<std::vector<std::uint8_t>> bytes;
+  for (const auto& output : outputs) bytes.push_back(output->bytes());
+  return bytes;
+}
+
+TEST(Infrared, OfTwoFramesInFlightEachHasItsCurveAndItsPlace) {
+  const auto expected = fused_in(make_cpu_backend(), 1);
+  std::vector<LateOrder> orders = {{0, {}}, {1, {}}, {2, {}}, {3, {}}, {4, {}}, {5, {}}, {6, {}}, {7, {}}};
+  for (unsigned seed = 0; seed < 12; ++seed) orders.push_back({0, seed});
+  for (const LateOrder& order : orders)
+    EXPECT_EQ(fused_in(make_late_backend(std::make_shared<LateStreams>(order)), 2), expected)
+        << "order " << order.eager << ", seed " << int(order.seed.value_or(999));
 }
 
 TEST(Infrared, WhatCroppingLeavesTooSmallIsAnError) {
