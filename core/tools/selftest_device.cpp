@@ -21,21 +21,17 @@
 #include "core/fusion/fuser.h"
 #include "core/fusion/gradient_frame.h"
 #include "core/fusion/method.h"
-#include "core/tools/bench_frames.h"
 #include "core/tools/console.h"
 #include "core/tools/device_pictures.h"
 #include "core/tools/device_stream.h"
 #include "core/tools/selftest_flight.h"
 #include "core/tools/selftest_infrared.h"
 #include "core/tools/selftest_streams.h"
+#include "core/tools/selftest_support.h"
 #include "core/tools/selftest_views.h"
 
 namespace digfusion::tools {
 namespace {
-
-void require(bool met, const std::string& detail) {
-  if (!met) throw std::runtime_error(detail);
-}
 
 double largest(const at::Tensor& found, const at::Tensor& expected) {
   return (found.to(at::kCPU, at::kDouble) - expected.to(at::kCPU, at::kDouble)).abs().max().item<double>();
@@ -167,14 +163,6 @@ std::string check_method_graphs(const Parameters& p, const DeviceChoice& choice)
 
 // --- the kernels of a frame
 
-/// Lumas of the generated scene.
-struct Scene {
-  Scene(int width, int height, int count) : frames(bench_frames(width, height, count)) {
-    for (BenchFrame& frame : frames) frame.visible.resize(frame.infrared.size());
-  }
-  std::vector<BenchFrame> frames;
-};
-
 Parameters frame_parameters(const Parameters& base, EvidenceSource evidence) {
   Parameters p = base;
   p.method = Method::gradient;
@@ -203,7 +191,7 @@ std::string check_frames(const Parameters& p, at::Device device, const std::vect
   std::map<std::string, double> worst;
   for (const PictureLayout& layout : layouts) {
     const int width = 64 + int(random() % 160), height = 64 + int(random() % 100), pitch = int(random() % 40);
-    const Scene scene(width, height, 6);
+    const std::vector<BenchFrame> scene = luma_scene(width, height, 6);
     GradientFrame tested = make_frame(p, device, at::kFloat),
                   twin = make_frame(p, at::kCPU, at::kFloat, false);
     const bool rgb_infrared = random() % 2 == 0;
@@ -213,10 +201,10 @@ std::string check_frames(const Parameters& p, at::Device device, const std::vect
       for (const PictureLayout* l : {&layout, &infrared, &layout})
         (d == at::Device(at::kCPU) && here.size() < 3 ? here : there)
             .emplace_back(*l, width, height, pitch, d);
-    for (std::size_t n = 0; n < scene.frames.size(); ++n) {
+    for (std::size_t n = 0; n < scene.size(); ++n) {
       for (auto* pictures : {&here, &there}) {
-        (*pictures)[0].fill(scene.frames[n].visible, n);
-        (*pictures)[1].fill(scene.frames[n].infrared, n);
+        (*pictures)[0].fill(scene[n].visible, n);
+        (*pictures)[1].fill(scene[n].infrared, n);
       }
       tested.fuse(std::array{there[0].image(), there[1].image()}, {}, {}, there[2].image(), p);
       twin.fuse(std::array{here[0].image(), here[1].image()}, {}, {}, here[2].image(), p);
@@ -252,7 +240,7 @@ std::string check_frames(const Parameters& p, at::Device device, const std::vect
 /// Frames by the kernels beside those of the Fuser on the CPU, which is the definition.
 std::string check_against_fuser(const Parameters& p, at::Device device) {
   constexpr int width = 160, height = 128;
-  const Scene scene(width, height, 8);
+  const std::vector<BenchFrame> scene = luma_scene(width, height, 8);
   Parameters on_cpu = p;
   on_cpu.device = Word("cpu");
   on_cpu.precision = Precision::float32;
@@ -262,11 +250,11 @@ std::string check_against_fuser(const Parameters& p, at::Device device) {
       infrared(picture_layout("GRAY8"), width, height, 0, device),
       output(picture_layout("GRAY8"), width, height, 0, device);
   double worst = 0;
-  for (std::size_t n = 0; n < scene.frames.size(); ++n) {
-    visible.fill(scene.frames[n].visible, n);
-    infrared.fill(scene.frames[n].infrared, n);
+  for (std::size_t n = 0; n < scene.size(); ++n) {
+    visible.fill(scene[n].visible, n);
+    infrared.fill(scene[n].infrared, n);
     std::vector<at::Tensor> lumas;
-    for (const auto* gray : {&scene.frames[n].visible, &scene.frames[n].infrared})
+    for (const auto* gray : {&scene[n].visible, &scene[n].infrared})
       lumas.push_back(
           at::tensor(std::vector<float>(gray->begin(), gray->end())).view({1, 1, height, width}) / 127.5 - 1);
     const at::Tensor expected = fuser.fuse(at::cat(lumas));
@@ -283,7 +271,7 @@ std::string check_against_fuser(const Parameters& p, at::Device device) {
 /// Pictures in the GPU's memory through the library's own door, beside the same in the host's.
 std::string check_cuda_memory(const Parameters& p, const DeviceChoice& choice) {
   constexpr int width = 160, height = 128;
-  const Scene scene(width, height, 6);
+  const std::vector<BenchFrame> scene = luma_scene(width, height, 6);
   std::vector<std::vector<std::uint8_t>> results[2];
   const at::Device devices[] = {at::kCPU, choice.device};
   for (int i = 0; i < 2; ++i) {
@@ -293,9 +281,9 @@ std::string check_cuda_memory(const Parameters& p, const DeviceChoice& choice) {
     DevicePicture visible(picture_layout("NV12"), width, height, 24, devices[i]),
         infrared(picture_layout("GRAY16_LE"), width, height, 8, devices[i]),
         output(picture_layout("NV12"), width, height, 24, devices[i]);
-    for (std::size_t n = 0; n < scene.frames.size() && status.ok(); ++n) {
-      visible.fill(scene.frames[n].visible, n);
-      infrared.fill(scene.frames[n].infrared, n);
+    for (std::size_t n = 0; n < scene.size() && status.ok(); ++n) {
+      visible.fill(scene[n].visible, n);
+      infrared.fill(scene[n].infrared, n);
       const std::array sources{visible.image(), infrared.image()};
       status = fuser->fuse(sources.data(), sources.size(), output.image());
       results[i].push_back(output.bytes());
@@ -326,7 +314,7 @@ std::string check_graphs(const Parameters& p, const DeviceChoice& choice) {
     recorded.fuse(n);
     direct.fuse(n);
     const auto a = recorded.output.bytes(), b = direct.output.bytes();
-    for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, std::abs(int(a[i]) - int(b[i])));
+    apart = std::max(apart, largest_difference(a, b));
   }
   require(!recorded.frame.counts().capture_failed, "the frame could not be recorded as a graph");
   require(recorded.frame.counts().replayed >= 10,
@@ -341,22 +329,7 @@ std::string check_graphs(const Parameters& p, const DeviceChoice& choice) {
 std::string check_steady_state(const Parameters& p, const DeviceChoice& choice, int frames) {
   Stream stream(p, choice, true);
   for (int n = 0; n < 20; ++n) stream.fuse(n);
-  Backend& backend = stream.frame.backend();
-  const DeviceCounts before = backend.counts();
-  backend.forbid_hidden_waits(true);
-  try {
-    for (int n = 0; n < frames; ++n) stream.fuse(n);
-  } catch (...) {
-    backend.forbid_hidden_waits(false);
-    throw;
-  }
-  backend.forbid_hidden_waits(false);
-  const auto allocations = backend.counts().allocations - before.allocations,
-             waits = backend.counts().waits - before.waits;
-  const std::string detail = std::to_string(frames) + " frames: " + std::to_string(allocations) +
-                             " device allocations, " + std::to_string(waits) + " waits";
-  require(allocations == 0 && waits == std::uint64_t(frames), detail);
-  return detail;
+  return check_steady(stream.frame.backend(), frames, [&](int n) { stream.fuse(n); });
 }
 
 std::string check_out_of_memory(const Parameters& p, const DeviceChoice& choice) {
@@ -380,7 +353,7 @@ std::string check_second_device(const Parameters& p, const DeviceChoice& choice)
     one.fuse(n);
     second.fuse(n);
     const auto a = one.output.bytes(), b = second.output.bytes();
-    for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, std::abs(int(a[i]) - int(b[i])));
+    apart = std::max(apart, largest_difference(a, b));
   }
   const std::string detail =
       "pictures of " + other.device.str() + " differ by " + std::to_string(apart) + " of 255";

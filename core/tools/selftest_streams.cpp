@@ -12,13 +12,10 @@
 
 #include "core/tools/console.h"
 #include "core/tools/device_stream.h"
+#include "core/tools/selftest_support.h"
 
 namespace digfusion::tools {
 namespace {
-
-void require(bool met, const std::string& detail) {
-  if (!met) throw std::runtime_error(detail);
-}
 
 double rms_between(const GradientFrame& one, const GradientFrame& other) {
   const at::Tensor difference = one.fused().to(at::kCPU) - other.fused().to(at::kCPU);

@@ -4,21 +4,19 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <stdexcept>
 #include <vector>
 
 #include "core/device/backend.h"
 #include "core/fusion/gradient_frame.h"
 #include "core/parameters/view.h"
-#include "core/tools/bench_frames.h"
 #include "core/tools/device_pictures.h"
+#include "core/tools/selftest_support.h"
 
 namespace digfusion::tools {
 
 std::string check_views(const Parameters& base, at::Device device) {
   constexpr int width = 122, height = 90, frames = 4;
-  std::vector<BenchFrame> scene = bench_frames(width, height, frames);
-  for (BenchFrame& frame : scene) frame.visible.resize(frame.infrared.size());
+  const std::vector<BenchFrame> scene = luma_scene(width, height, frames);
   Parameters p = base;
   p.method = Method::gradient;
   p.evidence = EvidenceSource::gradient;
@@ -44,15 +42,14 @@ std::string check_views(const Parameters& base, at::Device device) {
                 .fuse(std::array{visible.image(), infrared.image()}, {}, {}, output.image(), p);
             found[here] = output.bytes();
           }
-          for (std::size_t i = 0; i < found[0].size(); ++i)
-            apart = std::max(apart, std::abs(int(found[0][i]) - int(found[1][i])));
+          apart = std::max(apart, largest_difference(found[0], found[1]));
           ++shown;
         }
       }
   }
   const std::string detail = std::to_string(shown) + " pictures of 8 views, with and without a palette: a " +
                              "sample differs by " + std::to_string(apart) + " of 255";
-  if (apart > 8) throw std::runtime_error(detail);
+  require(apart <= 8, detail);
   return detail;
 }
 

@@ -15,20 +15,13 @@
 #include "core/fusion/gradient_frame.h"
 #include "core/image/luma.h"
 #include "core/interface/error.h"
+#include "tests/core/device/frame_parameters.h"
 #include "tests/core/device/late_backend.h"
 #include "tests/core/image/test_image.h"
 #include "tests/core/tensors.h"
 
 namespace digfusion {
 namespace {
-
-Parameters parameters_of(EvidenceSource evidence) {
-  Parameters p;
-  p.device = Word("cpu");
-  p.precision = Precision::float32;
-  p.evidence = evidence;
-  return p;
-}
 
 /// Pictures of a frame, and what is wrong with it.
 struct Frame {

@@ -16,19 +16,12 @@
 #include "core/fusion/method.h"
 #include "core/image/luma.h"
 #include "core/interface/error.h"
+#include "tests/core/device/frame_parameters.h"
 #include "tests/core/image/test_image.h"
 #include "tests/core/tensors.h"
 
 namespace digfusion {
 namespace {
-
-Parameters parameters_of(EvidenceSource evidence) {
-  Parameters p;
-  p.device = Word("cpu");
-  p.precision = Precision::float32;
-  p.evidence = evidence;
-  return p;
-}
 
 GradientFrame frame_of(const Parameters& p, bool graphs = true) {
   return GradientFrame(

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/interface/error.h"
+#include "tests/core/device/forwarding_backend.h"
 #include "tests/core/fusion/streams.h"
 
 namespace digfusion {
@@ -178,26 +179,14 @@ TEST(NetworkBatch, WhoHasLeftIsntWaitedFor) {
 }
 
 /// A CPU's backend that tells what the batch does with it.
-class Watched final : public Backend {
+class Watched final : public ForwardingBackend {
  public:
   std::string log;
 
-  at::Device device() const override { return inner_->device(); }
-  const Kernels& kernels() const override { return inner_->kernels(); }
-  void run(const std::function<void()>& function) override { inner_->run(function); }
-  std::unique_ptr<Backend> sibling() override { return inner_->sibling(); }
-  std::unique_ptr<Backend> another() const override { return inner_->another(); }
-  at::Tensor buffer(std::size_t bytes) override { return inner_->buffer(bytes); }
-  at::Tensor staging(std::size_t bytes) override { return inner_->staging(bytes); }
-  void copy(void* to, const void* from, std::size_t bytes) override { inner_->copy(to, from, bytes); }
   void wait() override { log += "wait "; }
   void wait(const Event&) override { log += "wait "; }
   void follow(const Event&) override { log += "follow "; }
   std::unique_ptr<Event> event() override { return std::make_unique<Mark>(log); }
-  std::unique_ptr<Graph> capture(const std::function<void()>& frame) override {
-    return inner_->capture(frame);
-  }
-  DeviceCounts counts() const override { return inner_->counts(); }
 
  private:
   struct Mark : Event {
@@ -206,7 +195,6 @@ class Watched final : public Backend {
     void record() override { log += "record "; }
     double milliseconds_since(const Event&) const override { return 0; }
   };
-  std::unique_ptr<Backend> inner_ = make_cpu_backend();
 };
 
 TEST(NetworkBatch, AStreamFollowsTheBatchEvenWhereThatFails) {

@@ -14,6 +14,7 @@
 #include "core/fusion/fuser.h"
 #include "core/interface/error.h"
 #include "tests/core/denoiser/model_files.h"
+#include "tests/core/device/forwarding_backend.h"
 #include "tests/core/metrics/temporary_folder.h"
 #include "tests/core/tensors.h"
 
@@ -22,24 +23,11 @@ namespace {
 
 /// A CPU's backend whose graphs leave the host as a GPU's do: what a method remembers of a replayed frame is
 /// not that frame's.
-class GraphBackend : public Backend {
+class GraphBackend : public ForwardingBackend {
  public:
   explicit GraphBackend(std::function<void()> forget_host, bool can_capture = true)
       : forget_host_(std::move(forget_host)), can_capture_(can_capture) {}
 
-  at::Device device() const override { return inner_->device(); }
-  const Kernels& kernels() const override { return inner_->kernels(); }
-  void run(const std::function<void()>& function) override { inner_->run(function); }
-  std::unique_ptr<Backend> sibling() override { return inner_->sibling(); }
-  std::unique_ptr<Backend> another() const override { return inner_->another(); }
-  at::Tensor buffer(std::size_t bytes) override { return inner_->buffer(bytes); }
-  at::Tensor staging(std::size_t bytes) override { return inner_->staging(bytes); }
-  void copy(void* to, const void* from, std::size_t bytes) override { inner_->copy(to, from, bytes); }
-  void wait() override { inner_->wait(); }
-  std::unique_ptr<Event> event() override { return inner_->event(); }
-  void wait(const Event& event) override { inner_->wait(event); }
-  void follow(const Event& event) override { inner_->follow(event); }
-  DeviceCounts counts() const override { return inner_->counts(); }
   std::unique_ptr<Graph> capture(const std::function<void()>& frame) override {
     ++captures;
     if (!can_capture_) return nullptr;
@@ -63,7 +51,6 @@ class GraphBackend : public Backend {
     std::function<void()> frame_, forget_host_;
   };
 
-  std::unique_ptr<Backend> inner_ = make_cpu_backend();
   std::function<void()> forget_host_;
   bool can_capture_;
 };
