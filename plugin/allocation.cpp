@@ -6,21 +6,26 @@
 namespace digfusion {
 namespace {
 
-/// Takes the pool's configuration; null when the pool refuses it. Consumes `pool` then.
-GstBufferPool* configured(GstBufferPool* pool, GstCaps* caps, guint size, guint min, guint max,
-                          GstAllocator* allocator, const GstAllocationParams& params, bool video_meta) {
+/// Whether the pool takes this configuration.
+bool configure(GstBufferPool* pool, GstCaps* caps, guint size, guint min, guint max, GstAllocator* allocator,
+               const GstAllocationParams& params, bool video_meta) {
   GstStructure* config = gst_buffer_pool_get_config(pool);
   gst_buffer_pool_config_set_params(config, caps, size, min, max);
   gst_buffer_pool_config_set_allocator(config, allocator, &params);
   if (video_meta) gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
-  if (gst_buffer_pool_set_config(pool, config)) return pool;
+  if (gst_buffer_pool_set_config(pool, config)) return true;
   // A pool may have changed what it was asked for; small changes are fine.
   config = gst_buffer_pool_get_config(pool);
-  if (!gst_buffer_pool_config_validate_params(config, caps, size, min, max)) {
-    gst_structure_free(config);
-  } else if (gst_buffer_pool_set_config(pool, config)) {
-    return pool;
-  }
+  if (gst_buffer_pool_config_validate_params(config, caps, size, min, max))
+    return gst_buffer_pool_set_config(pool, config);
+  gst_structure_free(config);
+  return false;
+}
+
+/// The pool with this configuration; null when it refuses it. Consumes `pool` then.
+GstBufferPool* configured(GstBufferPool* pool, GstCaps* caps, guint size, guint min, guint max,
+                          GstAllocator* allocator, const GstAllocationParams& params, bool video_meta) {
+  if (configure(pool, caps, size, min, max, allocator, params, video_meta)) return pool;
   gst_object_unref(pool);
   return nullptr;
 }
@@ -82,11 +87,15 @@ bool decide_pool(GstQuery* query, bool& video_meta, GpuMemory& gpu) {
   }
   // Beside those that downstream keeps: the ones in flight, but for the last, which it has asked for. A pool
   // that can't have as many has fewer in flight.
-  min += static_cast<guint>(gpu.frames_in_flight() - 1);
-  if (max > 0) min = std::min(min, max);
+  guint wished = min + static_cast<guint>(gpu.frames_in_flight() - 1);
+  if (max > 0) wished = std::min(wished, max);
   if (cuda && pool && !gpu.is_own_pool(pool)) gst_clear_object(&pool);
-  if (pool) pool = configured(pool, caps, size, min, max, allocator, params, video_meta);
+  if (pool && configure(pool, caps, size, wished, max, allocator, params, video_meta))
+    min = wished;
+  else if (pool)
+    pool = configured(pool, caps, size, min, max, allocator, params, video_meta);
   if (!pool) {
+    min = wished;
     const AllocatorRef pinned = cuda || allocator ? nullptr : gpu.pinned();
     GstBufferPool* own = cuda ? gpu.new_pool().release() : gst_video_buffer_pool_new();
     if (own)

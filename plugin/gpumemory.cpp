@@ -50,7 +50,7 @@ int GpuMemory::frames_in_flight() const {
   // The core may use a GPU for which GStreamer lacks something.
   const bool expected = device.starts_with(cuda_name) || (device != "cpu" && usable());
   const bool on_gpu = known == unknown ? expected : known >= 0;
-  return on_gpu ? parameters.frames_in_flight : 1;
+  return on_gpu && parameters.batch_streams <= 1 ? parameters.frames_in_flight : 1;
 }
 
 void GpuMemory::forget() {
