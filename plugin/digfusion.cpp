@@ -244,7 +244,7 @@ gboolean sink_event(GstAggregator* element, GstAggregatorPad* pad, GstEvent* eve
       state.stream.flush_started();
       break;
     case GST_EVENT_FLUSH_STOP:
-      state.stream.flush_stopped();
+      state.stream.flush_stopped(is_visible);
       break;
     case GST_EVENT_STREAM_START:
       state.stream.forget_tags(pad);

@@ -48,6 +48,9 @@ GstFlowReturn FusionStream::aggregate(bool timeout) {
         drop_in_flight();
       }
     }
+    // With no picture since the start or a flush they are lost: GstAggregator alone can send what has to go
+    // before them.
+    if (flow == GST_FLOW_EOS && !pending_.empty()) send_pending_with_segment();
     return flow;
   } catch (...) {
     drop_in_flight();
@@ -161,7 +164,9 @@ GstFlowReturn FusionStream::finish_all() {
 
 GstFlowReturn FusionStream::send_finished(InFlight& pair) {
   failures_in_row_ = 0;
-  fade_in(pair.output.get(), pair.visible.get(), pair.infrared);
+  if (const GstFlowReturn flow = fade_in(pair.output.get(), pair.visible.get(), pair.infrared);
+      flow != GST_FLOW_OK)
+    return flow;
   pair.making.report = session_.report();
   refined_.update(pair.making.report);
   place_.update(wanted_, visible_.info, pair.infrared.info, pair.making.report);

@@ -225,23 +225,25 @@ GstFlowReturn FusionStream::send_infrared_led(LossPolicy policy) {
   return send(std::move(picture), Sent::infrared);
 }
 
-void FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared) {
-  if (fade_.left == 0) return;
+GstFlowReturn FusionStream::fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared) {
+  if (fade_.left == 0) return GST_FLOW_OK;
   // What was sent meanwhile isn't what a plain conversion makes.
   if (fade_.which == Loss::visible && fade_.policy == LossPolicy::pass && is_raw_infrared(infrared.info)) {
     fade_.left = 0;
-    return;
+    return GST_FLOW_OK;
   }
   BufferRef over;
-  if (fade_.policy == LossPolicy::blank)
-    (void)blank(visible, over);  // what keeps it from being made keeps the picture from being sent
-  else if (fade_.which == Loss::visible)
+  if (fade_.policy == LossPolicy::blank) {
+    if (const GstFlowReturn flow = blank(visible, over); flow != GST_FLOW_OK) return flow;
+  } else if (fade_.which == Loss::visible) {
     over = in_output_caps(converted(infrared.buffer.get(), infrared.info, visible_.info), false);
-  else
+  } else {
     over = in_output_caps(BufferRef(gst_buffer_ref(visible)), true);
+  }
   if (!over || !fade(fused, over.get(), output_info_, double(fade_.left) / (fade_.of + 1)))
     GST_DEBUG_OBJECT(element_, "a picture of the recovery can't be faded");
   --fade_.left;
+  return GST_FLOW_OK;
 }
 
 GstFlowReturn FusionStream::blank(GstBuffer* like, BufferRef& picture) {

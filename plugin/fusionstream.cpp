@@ -54,7 +54,7 @@ FusionStream::FusionStream(GstAggregator* element, GstAggregatorPad* visible, Gs
 
 void FusionStream::start() {
   forget();
-  forget_ = had_infrared_ = false;
+  forget_ = flushed_ = had_infrared_ = false;
   failures_in_row_ = unwarned_ = 0;
   last_warning_ = 0;
   frames_ = dropped_ = passed_through_ = failures_ = blanked_ = late_ = 0;
@@ -116,7 +116,8 @@ void FusionStream::forget() {
 
 void FusionStream::flush_started() { session_.interrupt(true); }
 
-void FusionStream::flush_stopped() {
+void FusionStream::flush_stopped(bool visible) {
+  if (visible) flushed_ = true;
   forget_ = true;
   session_.interrupt(false);
 }
@@ -215,7 +216,17 @@ StreamCounts FusionStream::counts() const {
   return counts;
 }
 
+void FusionStream::drop_flushed() {
+  if (!flushed_.exchange(false)) return;
+  std::erase_if(pending_, [](GstEvent* event) {
+    if (GST_EVENT_IS_STICKY(event)) return false;
+    gst_event_unref(event);
+    return true;
+  });
+}
+
 void FusionStream::forward(GstEvent* event) {
+  drop_flushed();  // now, not in forget(): this one may have come after the flush, and be here before that
   // Stream start, caps and segment must have gone before, and do with the next picture.
   if (sent_ && !segment_waits_)
     gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
@@ -224,9 +235,19 @@ void FusionStream::forward(GstEvent* event) {
 }
 
 void FusionStream::send_pending() {
+  drop_flushed();
   segment_waits_ = false;
   for (GstEvent* event : std::exchange(pending_, {}))
     gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_), event);
+}
+
+void FusionStream::send_pending_with_segment() {
+  if (!sent_ || !segment_waits_) return;
+  // GstAggregator does so once more with the next picture, which tells nobody anything else.
+  GstPad* const out = GST_AGGREGATOR_SRC_PAD(element_);
+  const GstSegment segment = segment_of(GST_AGGREGATOR_PAD(out));
+  gst_pad_push_event(out, gst_event_new_segment(&segment));
+  send_pending();
 }
 
 void FusionStream::take_tags(GstAggregatorPad* pad, GstEvent* event) {
@@ -357,10 +378,11 @@ GstFlowReturn FusionStream::send_gap() {
     const Slot slot = slot_of(visible_, gap.get());
     sent_until_ = visible_.end = slot.time + slot.interval;
   }
-  // Before a segment's first picture there is no segment downstream that the gap could lie in.
-  if (gap && sent_ && !segment_waits_)
-    gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_),
-                       gst_event_new_gap(GST_BUFFER_PTS(gap.get()), GST_BUFFER_DURATION(gap.get())));
+  // Before the very first picture downstream knows no caps either.
+  if (!gap || !sent_) return GST_FLOW_OK;
+  send_pending_with_segment();
+  gst_pad_push_event(GST_AGGREGATOR_SRC_PAD(element_),
+                     gst_event_new_gap(GST_BUFFER_PTS(gap.get()), GST_BUFFER_DURATION(gap.get())));
   return GST_FLOW_OK;
 }
 

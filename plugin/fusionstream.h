@@ -82,7 +82,8 @@ class FusionStream {
   /// A navigation event of downstream, sent on upstream. Takes it. Any thread.
   bool navigate(GstEvent* event);
   void flush_started();
-  void flush_stopped();
+  /// `visible`: of that pad.
+  void flush_stopped(bool visible);
   /// When the next picture is due.
   GstClockTime next_time() const;
   StreamCounts counts() const;
@@ -214,11 +215,15 @@ class FusionStream {
   /// A black picture with the metadata of `like`, if given. Where there is none, the flow says why.
   GstFlowReturn blank(GstBuffer* like, BufferRef& picture);
   GstFlowReturn send_blank(GstBuffer* like);
-  /// Lays what was sent while a stream was lost over the fused picture, weaker with each.
-  void fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared);
+  /// Lays what was sent while a stream was lost over the fused picture, weaker with each. Not where the flow
+  /// says that nothing can be sent.
+  GstFlowReturn fade_in(GstBuffer* fused, GstBuffer* visible, const Held& infrared);
   /// What waited for stream start, caps and segment to go. GstAggregator sends the segment with the picture,
   /// so this is called between the two.
   void send_pending();
+  /// Where they wait for a new segment alone, sends that and them without a picture.
+  void send_pending_with_segment();
+  void drop_flushed();
   /// `making` is for Sent::fused.
   GstFlowReturn send(BufferRef buffer, Sent sent, const Making* making = nullptr);
   /// What is told of the picture with this infrared one, but for the core's report.
@@ -293,6 +298,7 @@ class FusionStream {
   unsigned unwarned_ = 0;          ///< failures since then
 
   std::atomic<bool> forget_{false};
+  std::atomic<bool> flushed_{false};  ///< what is in pending_ is from before a flush
   std::atomic<guint64> frames_{0}, dropped_{0}, passed_through_{0}, failures_{0}, blanked_{0}, late_{0};
   std::atomic<Preset> preset_in_use_{Preset::realtime};
   std::atomic<double> offset_ms_, drift_ppm_;  ///< NaN: not known

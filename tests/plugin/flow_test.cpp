@@ -197,13 +197,72 @@ TEST(Segments, ComeBeforeTheEventsThatFollowThem) {
   send_segment(rig.infrared, 10 * GST_SECOND);
   push_both(rig, 2, 10 * GST_SECOND + 40 * ms);
   EXPECT_EQ(rig.pull().visible, 2);
-  EXPECT_EQ(events_of(rig), "segment second") << "the gap is over";
+  EXPECT_EQ(events_of(rig), "segment second gap segment") << "the last one is GstAggregator's";
   // With the segment gone they needn't wait for a picture.
   gst_harness_push_event(rig.visible, custom("third"));
   gst_harness_push_event(rig.visible, gst_event_new_gap(10 * GST_SECOND + 80 * ms, 40 * ms));
   push_both(rig, 3, 10 * GST_SECOND + 120 * ms);
   rig.pull();
   EXPECT_EQ(events_of(rig), "third gap");
+}
+
+TEST(Segments, ThatBeginWithGapsAreToldOfThem) {
+  Rig rig;
+  rig.set_caps(grey, grey);
+  push_both(rig, 1, 0);
+  rig.pull();
+  events_of(rig);
+  rig.push_infrared({102, 14 * GST_SECOND, 40 * ms});
+  send_segment(rig.visible, 10 * GST_SECOND);
+  gst_harness_push_event(rig.visible, custom("first"));
+  for (int n = 0; n < 3; ++n)
+    gst_harness_push_event(rig.visible, gst_event_new_gap((10 + n) * GST_SECOND, GST_SECOND));
+  std::string seen;
+  for (int n = 0; n < 500 && seen != "segment first gap gap gap"; ++n, g_usleep(10'000))
+    if (const std::string more = events_of(rig); !more.empty()) seen += (seen.empty() ? "" : " ") + more;
+  EXPECT_EQ(seen, "segment first gap gap gap") << "before any picture";
+  GstEvent* event = gst_pad_get_sticky_event(rig.visible->sinkpad, GST_EVENT_SEGMENT, 0);
+  ASSERT_TRUE(event);
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  EXPECT_EQ(segment->start, 10 * GST_SECOND);
+  gst_event_unref(event);
+}
+
+TEST(Flush, DropsTheEventsThatWaitedForAPictureBeforeIt) {
+  Rig rig;
+  rig.set_caps(grey, grey);
+  push_both(rig, 1, 0);
+  rig.pull();
+  events_of(rig);
+  send_segment(rig.visible, 10 * GST_SECOND);
+  gst_harness_push_event(rig.visible, custom("old"));
+  gst_harness_push_event(rig.visible, gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "night", nullptr)));
+  g_usleep(
+      200'000);  // until the streaming thread has them; those still in the queue are GstAggregator's to drop
+  flush(rig);
+  send_segment(rig.visible, 0);
+  send_segment(rig.infrared, 0);
+  gst_harness_push_event(rig.visible, custom("new"));
+  push_both(rig, 2, 0);
+  EXPECT_EQ(rig.pull().visible, 2);
+  EXPECT_EQ(events_of(rig), "flush-start flush-stop segment tag new");
+}
+
+TEST(Eos, ComesAfterTheEventsThatWaitForAPicture) {
+  Rig rig;
+  rig.set_caps(grey, grey);
+  push_both(rig, 1, 0);
+  rig.pull();
+  events_of(rig);
+  send_segment(rig.visible, 10 * GST_SECOND);
+  gst_harness_push_event(rig.visible, custom("last"));
+  for (GstHarness* harness : {rig.visible, rig.infrared})
+    gst_harness_push_event(harness, gst_event_new_eos());
+  std::string seen;
+  for (int n = 0; n < 500 && !seen.ends_with("eos"); ++n, g_usleep(10'000))
+    if (const std::string more = events_of(rig); !more.empty()) seen += (seen.empty() ? "" : " ") + more;
+  EXPECT_TRUE(seen.starts_with("segment last ") && seen.ends_with("eos")) << seen;
 }
 
 TEST(Seek, BackwardsIsRefused) {
