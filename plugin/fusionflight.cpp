@@ -16,6 +16,13 @@
 namespace digfusion {
 namespace {
 
+/// A wait for the core that is shorter says nothing: as long may take what the core does beside waiting. What
+/// is missed by that is a GPU that is slower than downstream by less, where a cheaper preset would gain no
+/// more.
+constexpr std::int64_t real_wait = 1'000'000;  // nanoseconds
+
+std::int64_t monotonic() { return g_get_monotonic_time() * 1000; }
+
 /// Whether the pad's queue has a picture. One that upstream is just putting there counts: by default the
 /// queues hold a single picture, and the thread that waited with the next one has been woken, no more, when
 /// the first was taken out. That thread has the pad's stream lock; who is far away from here hasn't.
@@ -100,28 +107,29 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
   const bool goes_on = !GST_BUFFER_IS_DISCONT(visible.get());
   if (!in_flight_.empty() && (!goes_on || !is_configured()))
     if (const GstFlowReturn flow = finish_all(); flow != GST_FLOW_OK) return flow;
-  if (in_flight_.empty()) {
-    if (const Status status = configure_changes(); !status.ok()) return fail(std::move(visible), status);
-    if (!goes_on && sent_) session_.reset();
-    if (const GstFlowReturn flow = follow_view(wanted_); flow != GST_FLOW_OK) return flow;
-  }
+  if (in_flight_.empty())
+    if (const GstFlowReturn flow = follow_changes(visible); flow != GST_FLOW_OK || !visible) return flow;
   auto pair = std::make_unique<InFlight>();
   GstFlowReturn flow = new_output(visible.get(), pair->output, in_flight_.empty());
   if (flow == GST_FLOW_OK && !pair->output) {
     // Downstream may give one back only when it has got another.
     flow = finish_all();
-    if (flow == GST_FLOW_OK) flow = new_output(visible.get(), pair->output);
+    // Of those one may have failed, and been sent with what is set now.
+    if (flow == GST_FLOW_OK) flow = follow_changes(visible);
+    if (flow != GST_FLOW_OK || !visible) return flow;
+    flow = new_output(visible.get(), pair->output);
   }
   if (flow != GST_FLOW_OK) return flow;
   pair->visible = std::move(visible);
   pair->infrared = infrared.again();
   pair->making = making_of(infrared);
   pair->interval = interval_;
-  pair->begun = own_time();
+  pair->preset = preset_in_use_;
+  pair->begun = {own_time(), monotonic()};
   if (const Status status = begin(*pair); !status.ok()) {
     pair->unmap();
     pair->output.reset();
-    if (compute_time_.add(own_time() - pair->begun)) update_latency();
+    if (compute_time_.add(own_time() - pair->begun.own)) update_latency();
     flow = finish_all();
     return flow == GST_FLOW_OK ? fail(std::move(pair->visible), status) : flow;
   }
@@ -132,21 +140,33 @@ GstFlowReturn FusionStream::fuse_and_send(BufferRef visible, const Held& infrare
   return static_cast<int>(in_flight_.size()) < most ? GST_FLOW_OK : finish_oldest();
 }
 
+GstFlowReturn FusionStream::follow_changes(BufferRef& visible) {
+  if (const Status status = configure_changes(); !status.ok()) return fail(std::move(visible), status);
+  if (GST_BUFFER_IS_DISCONT(visible.get()) && sent_) session_.reset();
+  return follow_view(wanted_);
+}
+
 GstFlowReturn FusionStream::finish_oldest() {
   const std::unique_ptr<InFlight> pair = std::move(in_flight_.front());
   in_flight_.pop_front();
+  const std::int64_t asked = monotonic();
   const Status status = session_.finish();
+  const bool waited = monotonic() - asked >= real_wait;
   pair->unmap();
-  // What is promised as latency is the time from the pair's beginning, in which the core may have been busy
-  // with the one before. What the pair has cost, and has to fit between two pictures, is without that.
-  const std::int64_t now = own_time(), taken = now - pair->begun,
-                     cost = now - std::max(pair->begun, std::exchange(finished_, now));
+  const Moment now = {own_time(), monotonic()}, before = std::exchange(finished_, now);
+  // What the pair has cost, and has to fit between two pictures, is without what the one before took, and
+  // without downstream's time. But where the core had to be waited for after that, it has worked on this pair
+  // throughout.
+  const std::int64_t cost = waited ? now.wall - std::max(pair->begun.wall, before.wall)
+                                   : now.own - std::max(pair->begun.own, before.own);
+  // What is promised as latency is the time from the pair's beginning.
+  const std::int64_t taken = std::max(now.own - pair->begun.own, cost);
   GST_LOG_OBJECT(element_, "computed in %" GST_TIME_FORMAT, GST_TIME_ARGS(taken));
   if (compute_time_.add(taken)) update_latency();
   const bool dropped_after = std::exchange(dropped_before_, pair->dropped_before);
   GstFlowReturn flow;
   if (status.ok()) {
-    keep_pace(cost, pair->interval);
+    keep_pace(pair->preset, cost, pair->interval);
     flow = send_finished(*pair);
   } else {
     pair->output.reset();
@@ -181,6 +201,6 @@ void FusionStream::drop_in_flight() {
   }
 }
 
-std::int64_t FusionStream::own_time() const { return g_get_monotonic_time() * 1000 - downstream_; }
+std::int64_t FusionStream::own_time() const { return monotonic() - downstream_; }
 
 }  // namespace digfusion

@@ -79,8 +79,9 @@ Status FusionStream::configure_changes() {
   return status;
 }
 
-void FusionStream::keep_pace(std::int64_t time, std::int64_t interval) {
-  if (pace_.climbs && is_timed_ && ladder_.computed(time, interval, g_get_monotonic_time() * 1000))
+void FusionStream::keep_pace(Preset preset, std::int64_t time, std::int64_t interval) {
+  if (pace_.climbs && is_timed_ && preset == ladder_.preset() &&
+      ladder_.computed(time, interval, g_get_monotonic_time() * 1000))
     tell_preset();
 }
 

@@ -174,6 +174,9 @@ class FusionStream {
   GstFlowReturn fuse_pair(BufferRef visible, const Held& infrared, std::int64_t time);
   /// Begins the pair, and sends the oldest one where the core has as many in flight as it takes.
   GstFlowReturn fuse_and_send(BufferRef visible, const Held& infrared);
+  /// Takes up what has changed since the last pair, while none is in flight. A picture for which that fails
+  /// goes unfused, and is null then.
+  GstFlowReturn follow_changes(BufferRef& visible);
   /// Maps the pair's pictures and has the core begin.
   Status begin(InFlight& pair);
   /// Whether a step would find both pictures of another pair at once, without what comes between pictures.
@@ -195,8 +198,9 @@ class FusionStream {
   Parameters wanted_with(Preset preset) const;
   /// Gives the core what follow_settings() found; while nothing is in flight.
   Status configure_changes();
-  /// Takes up another preset where a picture that cost `time` asks for it.
-  void keep_pace(std::int64_t time, std::int64_t interval);
+  /// Takes up another preset where a picture that cost `time` asks for it. One that was begun with another
+  /// preset than the present one says nothing of that.
+  void keep_pace(Preset preset, std::int64_t time, std::int64_t interval);
   void tell_preset();
   /// `wait`: until the pool has one; else null where it has none.
   GstFlowReturn new_output(GstBuffer* visible, BufferRef& output, bool wait = true);
@@ -265,7 +269,7 @@ class FusionStream {
   /// Begun and not finished, the oldest first. Those that were configured, negotiated and faded alike: what
   /// changes any of it, or sends something else, is for when there are none.
   std::deque<std::unique_ptr<InFlight>> in_flight_;
-  std::int64_t finished_ = 0;    ///< own_time() when the last was finished
+  Moment finished_;              ///< when the last was
   std::int64_t downstream_ = 0;  ///< for how long downstream has had pictures since the start, nanoseconds
   OffsetEstimate offset_;
   ComputeTime compute_time_;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "core/parameters/parameters.h"
 #include "plugin/bufferref.h"
 #include "plugin/gpumemory.h"
 #include "plugin/pairing.h"
@@ -24,6 +25,12 @@ struct Held {
   Held again() const { return {BufferRef(gst_buffer_ref(buffer.get())), info, slot}; }
 };
 
+/// Nanoseconds.
+struct Moment {
+  std::int64_t own = 0;   ///< by FusionStream::own_time()
+  std::int64_t wall = 0;  ///< monotonic
+};
+
 /// A pair between the core's begin() and finish(), and what its picture is sent with. Stays where it is: the
 /// core has the addresses of its mappings.
 struct InFlight {
@@ -34,7 +41,8 @@ struct InFlight {
   std::optional<CorePicture> visible_picture, infrared_picture, output_picture;
   Making making;              ///< its report comes with the core's finish()
   std::int64_t interval = 0;  ///< of the leading stream
-  std::int64_t begun = 0;     ///< by FusionStream::own_time()
+  Preset preset{};            ///< that the core computes it with
+  Moment begun;
   bool dropped_before = false;
 
   void unmap() {

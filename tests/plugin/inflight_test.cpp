@@ -4,109 +4,14 @@
 // outside.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <mutex>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
-#include "tests/plugin/rig.h"
+#include "tests/plugin/inflight_rig.h"
 
 namespace digfusion::test {
 namespace {
-
-const std::string grey = caps_text("GRAY8", 32, 32);
-
-/// With a clean log, and a core of which nothing is left or was called out of turn at the end.
-class InFlight : public testing::Test {
- protected:
-  void SetUp() override {
-    for (auto* count : {&log().most_begun, &log().begun_beside, &log().out_of_turn, &log().overlaps})
-      *count = 0;
-  }
-  void TearDown() override {
-    EXPECT_EQ(log().out_of_turn, 0);
-    EXPECT_EQ(log().overlaps, 0);
-    EXPECT_EQ(log().begun, 0);
-  }
-  static FakeCoreLog& log() { return fake_core_log(); }
-  const Environment two_{"DIGFUSION_FAKE_IN_FLIGHT", "2"};
-  const Environment slow_{"DIGFUSION_FAKE_FUSE_MS", "8"};
-};
-
-/// What went downstream, in order: "40+90" for a picture, "fuse" for the name of an event.
-class Recorder {
- public:
-  explicit Recorder(GstPad* pad) : pad_(GST_PAD(gst_object_ref(pad))) {
-    probe_ = gst_pad_add_probe(
-        pad_, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
-        &Recorder::see, this, nullptr);
-  }
-  ~Recorder() {
-    gst_pad_remove_probe(pad_, probe_);
-    gst_object_unref(pad_);
-  }
-  std::vector<std::string> seen() const {
-    const std::lock_guard lock(mutex_);
-    return seen_;
-  }
-  std::size_t count(const std::string& prefix) const {
-    const auto all = seen();
-    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const std::string& one) {
-      return one.compare(0, prefix.size(), prefix) == 0;
-    }));
-  }
-  bool wait_for(const std::string& last) const {
-    for (int n = 0; n < 1000; ++n, g_usleep(10'000))
-      if (count(last) > 0) return true;
-    return false;
-  }
-
- private:
-  static GstPadProbeReturn see(GstPad* pad, GstPadProbeInfo* info, gpointer user) {
-    auto& self = *static_cast<Recorder*>(user);
-    std::string text;
-    if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) {
-      GstCaps* caps = gst_pad_get_current_caps(pad);
-      const Fused fused = read_fused(GST_PAD_PROBE_INFO_BUFFER(info), caps);
-      GstVideoInfo video;
-      EXPECT_TRUE(gst_video_info_from_caps(&video, caps));
-      EXPECT_EQ(gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info)), GST_VIDEO_INFO_SIZE(&video));
-      text = "picture " + std::to_string(fused.visible) + "+" + std::to_string(fused.infrared) + " of " +
-             std::to_string(GST_VIDEO_INFO_WIDTH(&video));
-      gst_caps_unref(caps);
-    } else {
-      text = GST_EVENT_TYPE_NAME(GST_PAD_PROBE_INFO_EVENT(info));
-    }
-    const std::lock_guard lock(self.mutex_);
-    self.seen_.push_back(std::move(text));
-    return GST_PAD_PROBE_OK;
-  }
-
-  GstPad* pad_;
-  gulong probe_;
-  mutable std::mutex mutex_;
-  std::vector<std::string> seen_;
-};
-
-/// Pushes infrared pictures 100.. and visible ones 0.. at 25 fps as a file's two demuxed streams come, each
-/// from a thread of its own; `before` is called in the visible one's before each of its pictures.
-template <class Before>
-void push_as_a_file(Rig& rig, int count, Before before) {
-  std::thread infrared([&] {
-    for (int n = 0; n < count; ++n) rig.push_infrared({100 + n, n * 40 * ms, 40 * ms});
-  });
-  for (int n = 0; n < count; ++n) {
-    before(n);
-    rig.push_visible({n, n * 40 * ms, 40 * ms});
-  }
-  infrared.join();
-}
-
-std::string picture(int n, int width = 32) {
-  return "picture " + std::to_string(n) + "+" + std::to_string(100 + n) + " of " + std::to_string(width);
-}
 
 TEST_F(InFlight, AFileHasTwoAndNeverThree) {
   const Result result = fuse_streams({pictures(60, 25)}, {pictures(60, 25, 0, 100)});
@@ -382,18 +287,7 @@ TEST_F(InFlight, ThePictureAfterDroppedOnesIsTheOneThatIsMarked) {
 
 TEST_F(InFlight, APoolOfOneBufferIsEnough) {
   Rig rig;
-  gst_pad_add_probe(
-      rig.visible->sinkpad,
-      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM | GST_PAD_PROBE_TYPE_PUSH),
-      +[](GstPad*, GstPadProbeInfo* info, gpointer) -> GstPadProbeReturn {
-        GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
-        if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return GST_PAD_PROBE_OK;
-        GstBufferPool* pool = gst_buffer_pool_new();
-        gst_query_add_allocation_pool(query, pool, 32 * 32, 1, 1);
-        gst_object_unref(pool);
-        return GST_PAD_PROBE_HANDLED;
-      },
-      nullptr, nullptr);
+  offer_pool(rig, GST_TYPE_BUFFER_POOL, 1);
   rig.set_caps(grey, grey);
   std::thread pusher([&] { push_as_a_file(rig, 20, [](int) {}); });
   for (int n = 0; n < 20; ++n) EXPECT_EQ(rig.pull().visible, n);
@@ -440,6 +334,144 @@ TEST_F(InFlight, TheLatencyHasBothAndThePresetWhatOneCosts) {
     EXPECT_FALSE(gst_message_has_name(message, "digfusion-preset")) << "it does as it is";
     gst_message_unref(message);
   }
+}
+
+/// The presets that the element went to with `count` live pictures at `fps`, all of which wait from the
+/// start, while downstream takes `downstream_ms` for each.
+std::vector<std::string> presets_of(Rig& rig, int count, int fps, int downstream_ms) {
+  gst_pad_add_probe(
+      rig.visible->sinkpad, GST_PAD_PROBE_TYPE_BUFFER,
+      +[](GstPad*, GstPadProbeInfo*, gpointer milliseconds) {
+        g_usleep(1000 * GPOINTER_TO_SIZE(milliseconds));
+        return GST_PAD_PROBE_OK;
+      },
+      GSIZE_TO_POINTER(downstream_ms), nullptr);
+  gst_harness_use_testclock(rig.visible);
+  gst_harness_set_live(rig.visible, TRUE);
+  gst_harness_set_live(rig.infrared, TRUE);
+  rig.set_caps(caps_text("GRAY8", 32, 32, fps), caps_text("GRAY8", 32, 32, fps));
+  const GstClockTime interval = GST_SECOND / static_cast<GstClockTime>(fps);
+  std::thread infrared([&] {
+    for (int n = 0; n < count; ++n) rig.push_infrared({100 + n, n * interval, interval});
+  });
+  for (int n = 0; n < count; ++n) rig.push_visible({n, n * interval, interval});
+  infrared.join();
+  for (int n = 0; n < 1000 && gst_harness_buffers_received(rig.visible) < static_cast<guint>(count); ++n)
+    g_usleep(10'000);
+  EXPECT_EQ(gst_harness_buffers_received(rig.visible), static_cast<guint>(count));
+  std::vector<std::string> presets;
+  while (GstMessage* message = rig.wait_message(GST_MESSAGE_ELEMENT, 0)) {
+    if (gst_message_has_name(message, "digfusion-preset"))
+      presets.push_back(gst_structure_get_string(gst_message_get_structure(message), "preset"));
+    gst_message_unref(message);
+  }
+  return presets;
+}
+
+TEST_F(InFlight, AGpuThatIsTooSlowIsNotHiddenByDownstream) {
+  // 50 ms of the GPU's for each 40, while downstream works for 30 of them.
+  const Environment slow("DIGFUSION_FAKE_FUSE_MS", "50");
+  Rig rig("qos=false preset=realtime adaptive-floor=minimal");
+  EXPECT_EQ(presets_of(rig, 30, 25, 30), std::vector<std::string>{"minimal"});
+  EXPECT_EQ(log().most_begun, 2);
+  EXPECT_GE(latency_of(rig), 40 * ms + 50 * ms);
+}
+
+TEST_F(InFlight, ADownstreamThatIsTooSlowIsNotTheGpus) {
+  // No cheaper preset would help against the 50 ms of downstream.
+  const Environment quick("DIGFUSION_FAKE_FUSE_MS", "15");
+  Rig rig("qos=false preset=realtime adaptive-floor=minimal");
+  EXPECT_EQ(presets_of(rig, 30, 25, 50), std::vector<std::string>{});
+  EXPECT_EQ(log().most_begun, 2);
+}
+
+TEST_F(InFlight, APictureOfTheOldPresetIsNotJudgedAsOneOfTheNew) {
+  // Of a picture's 100 ms quality takes 212, balanced 106: twelve of its pictures are a judgement, and one is
+  // in flight then.
+  const Environment slow("DIGFUSION_FAKE_FUSE_MS", "53");
+  Rig rig("qos=false preset=quality adaptive-floor=realtime");
+  const std::vector<std::string> both = {"balanced", "realtime"};
+  EXPECT_EQ(presets_of(rig, 28, 10, 0), both);
+  int balanced = 0;
+  for (int n = 0; n < 28; ++n) {
+    GstBuffer* buffer = gst_harness_pull(rig.visible);
+    ASSERT_TRUE(buffer);
+    GstCustomMeta* meta = gst_buffer_get_custom_meta(buffer, "GstDigfusionMeta");
+    ASSERT_TRUE(meta);
+    const char* preset = gst_structure_get_string(gst_custom_meta_get_structure(meta), "preset");
+    balanced += std::string(preset ? preset : "") == "balanced";
+    gst_buffer_unref(buffer);
+  }
+  EXPECT_EQ(balanced, 13);
+  EXPECT_EQ(log().most_begun, 2);
+}
+
+/// The type of pools that give a minimum of one, and no more.
+GType modest_pool() {
+  static const GType type = g_type_register_static_simple(
+      GST_TYPE_BUFFER_POOL, "ModestPool", sizeof(GstBufferPoolClass),
+      +[](gpointer klass, gpointer) {
+        GST_BUFFER_POOL_CLASS(klass)->set_config =
+            +[](GstBufferPool* pool, GstStructure* config) -> gboolean {
+          guint min = 0;
+          gst_buffer_pool_config_get_params(config, nullptr, nullptr, &min, nullptr);
+          auto* parent = static_cast<GstBufferPoolClass*>(g_type_class_peek(GST_TYPE_BUFFER_POOL));
+          return min <= 1 && parent->set_config(pool, config);
+        };
+      },
+      sizeof(GstBufferPool), nullptr, static_cast<GTypeFlags>(0));
+  return type;
+}
+
+TEST_F(InFlight, APoolThatRefusesMoreIsUsedAsItWasOffered) {
+  Rig rig("device=cuda:0");  // where one more is asked for
+  offer_pool(rig, modest_pool(), 0);
+  rig.set_caps(grey, grey);
+  push_as_a_file(rig, 10, [](int) {});
+  for (int n = 0; n < 10; ++n) {
+    GstBuffer* buffer = gst_harness_pull(rig.visible);
+    ASSERT_TRUE(buffer);
+    ASSERT_TRUE(buffer->pool);
+    EXPECT_EQ(G_OBJECT_TYPE(buffer->pool), modest_pool());
+    gst_buffer_unref(buffer);
+  }
+}
+
+TEST_F(InFlight, AsManyBuffersAreAskedForAsPairs) {
+  for (const auto& [properties, expected] : {std::pair{"device=cuda:0", 2u},
+                                             {"device=cuda:0 frames-in-flight=1", 1u},
+                                             {"device=cuda:0 batch-streams=2", 1u},
+                                             {"device=cpu", 1u}}) {
+    Rig rig(properties);
+    offer_pool(rig, GST_TYPE_BUFFER_POOL, 0);
+    rig.set_caps(grey, grey);
+    push_as_a_file(rig, 1, [](int) {});
+    GstBuffer* buffer = gst_harness_pull(rig.visible);
+    ASSERT_TRUE(buffer);
+    ASSERT_TRUE(buffer->pool);
+    guint min = 0;
+    GstStructure* config = gst_buffer_pool_get_config(buffer->pool);
+    gst_buffer_pool_config_get_params(config, nullptr, nullptr, &min, nullptr);
+    EXPECT_EQ(min, expected) << properties;
+    gst_structure_free(config);
+    gst_buffer_unref(buffer);
+  }
+}
+
+TEST_F(InFlight, AViewThatChangesWithAFailureIsForTheNextPair) {
+  const Environment slow("DIGFUSION_FAKE_FUSE_MS", "300"), failing("DIGFUSION_FAKE_FAIL_FINISH", "3");
+  Rig rig;
+  offer_pool(rig, GST_TYPE_BUFFER_POOL, 1);
+  rig.set_caps(grey, grey);
+  const Recorder recorder(rig.visible->sinkpad);
+  std::thread pusher([&] { push_as_a_file(rig, 6, [](int) {}); });
+  for (int n = 0; n < 2; ++n) EXPECT_EQ(rig.pull().visible, n);
+  for (int n = 0; n < 1000 && log().begun == 0; ++n) g_usleep(1000);
+  g_usleep(100'000);  // the third is awaited now, for the one buffer to be free
+  gst_util_set_object_arg(G_OBJECT(rig.element), "mode", "side-by-side");
+  for (int n = 2; n < 6; ++n) EXPECT_EQ(rig.pull().pts, n * 40 * ms);
+  pusher.join();
+  for (int n = 3; n < 6; ++n) EXPECT_EQ(recorder.count(picture(n, 64)), 1u) << n;
 }
 
 }  // namespace
