@@ -15,17 +15,6 @@ void push_both(Rig& rig, int value, GstClockTime pts) {
   rig.push_infrared({value + 100, pts, 40 * ms});
 }
 
-void flush(Rig& rig) {
-  const guint32 seqnum = gst_util_seqnum_next();
-  for (const auto make :
-       {+[] { return gst_event_new_flush_start(); }, +[] { return gst_event_new_flush_stop(TRUE); }})
-    for (GstHarness* harness : {rig.visible, rig.infrared}) {
-      GstEvent* event = make();
-      gst_event_set_seqnum(event, seqnum);
-      EXPECT_TRUE(gst_harness_push_event(harness, event));
-    }
-}
-
 void send_segment(GstHarness* harness, GstClockTime start, GstClockTime stop = GST_CLOCK_TIME_NONE,
                   double rate = 1) {
   GstSegment segment;
@@ -43,7 +32,7 @@ TEST(Flush, ForgetsWhatWasBeforeAndGoesOn) {
   EXPECT_EQ(rig.pull().infrared, 101);
   rig.push_visible({2, 40 * ms, 40 * ms});  // waits for its infrared picture, in vain
   const int resets = fake_core_log().resets;
-  flush(rig);
+  rig.flush();
   send_segment(rig.visible, 0);
   send_segment(rig.infrared, 0);
   push_both(rig, 7, 0);
@@ -58,7 +47,7 @@ TEST(Flush, WhileTheCoreLoadsDoesNotWaitForIt) {
   Rig rig;
   rig.set_caps(grey, grey);
   push_both(rig, 1, 0);
-  flush(rig);
+  rig.flush();
   send_segment(rig.visible, 0);
   send_segment(rig.infrared, 0);
   EXPECT_EQ(fake_core_log().overlaps, 0);
@@ -240,7 +229,7 @@ TEST(Flush, DropsTheEventsThatWaitedForAPictureBeforeIt) {
   gst_harness_push_event(rig.visible, gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "night", nullptr)));
   g_usleep(
       200'000);  // until the streaming thread has them; those still in the queue are GstAggregator's to drop
-  flush(rig);
+  rig.flush();
   send_segment(rig.visible, 0);
   send_segment(rig.infrared, 0);
   gst_harness_push_event(rig.visible, custom("new"));

@@ -121,14 +121,7 @@ TEST_F(InFlight, AFlushDropsThem) {
   ASSERT_EQ(log().most_begun, 2);
   while (gst_harness_buffers_in_queue(rig.visible) > 0) gst_buffer_unref(gst_harness_pull(rig.visible));
   const Recorder recorder(rig.visible->sinkpad);
-  const guint32 seqnum = gst_util_seqnum_next();
-  for (const auto make :
-       {+[] { return gst_event_new_flush_start(); }, +[] { return gst_event_new_flush_stop(TRUE); }})
-    for (GstHarness* harness : {rig.visible, rig.infrared}) {
-      GstEvent* event = make();
-      gst_event_set_seqnum(event, seqnum);
-      gst_harness_push_event(harness, event);
-    }
+  rig.flush();
   EXPECT_EQ(log().begun, 0);
   EXPECT_EQ(recorder.count("picture"), 0u);
   GstSegment segment;

@@ -247,6 +247,17 @@ void Rig::push_infrared(const Picture& picture) {
   EXPECT_EQ(gst_harness_push(infrared, make_buffer(infrared_caps_, picture)), GST_FLOW_OK);
 }
 
+void Rig::flush() {
+  const guint32 seqnum = gst_util_seqnum_next();
+  for (const auto make :
+       {+[] { return gst_event_new_flush_start(); }, +[] { return gst_event_new_flush_stop(TRUE); }})
+    for (GstHarness* harness : {visible, infrared}) {
+      GstEvent* event = make();
+      gst_event_set_seqnum(event, seqnum);
+      EXPECT_TRUE(gst_harness_push_event(harness, event));
+    }
+}
+
 Fused Rig::pull() {
   GstBuffer* buffer = gst_harness_pull(visible);  // waits up to a minute
   if (!buffer) {

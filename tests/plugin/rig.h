@@ -124,6 +124,8 @@ class Rig {
   void set_caps(const std::string& visible_caps, const std::string& infrared_caps);
   void push_visible(const Picture& picture);
   void push_infrared(const Picture& picture);
+  /// Flushes both streams, as a seek does.
+  void flush();
   /// Waits for a picture; fails the test after some seconds.
   Fused pull();
   /// The next message of these types, or null after `timeout`; the caller owns it.
