@@ -41,8 +41,8 @@ struct PlaneCopy {
   int row_bytes, rows;
 };
 
-/// All pictures of a frame. What place_infrared() brings to the visible grid is read from `infrared`; `source`
-/// is then what it has made of it.
+/// All pictures of a frame. What place_infrared() brings to the visible grid is read from `infrared`;
+/// `source` is then what it has made of it.
 struct FrameViews {
   PictureView source[most_sources], infrared[most_sources];
   PictureView output;

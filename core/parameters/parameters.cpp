@@ -400,10 +400,11 @@ constexpr ParameterSpec table[] = {
                       "What the infrared camera shows bright; fusion needs the warm bright", playing,
                       polarities),
     row<&P::mode>("mode", "Mode", "What the output shows", playing, views),
-    row<&P::compare>("compare", "Compare",
-                     "The two pictures of mode=split, checker, side-by-side and picture-in-picture, the first "
-                     "on the left, in the upper left corner or as the large one",
-                     playing, comparisons),
+    row<&P::compare>(
+        "compare", "Compare",
+        "The two pictures of mode=split, checker, side-by-side and picture-in-picture, the first "
+        "on the left, in the upper left corner or as the large one",
+        playing, comparisons),
     row<&P::split_position>("split-position", "Split position",
                             "The share of the width that mode=split gives to the first picture", playing, 0,
                             1),
@@ -411,11 +412,11 @@ constexpr ParameterSpec table[] = {
                      "Colours of the infrared picture, and of what is warm in the fused one, whose luma "
                      "stays; not for gray output",
                      playing, palettes),
-    row<&P::highlight_above>(
-        "highlight-above", "Highlight above",
-        "From where on the infrared values of a picture of more than 8 bits are shown in magenta: none, a raw "
-        "value, or a temperature by radiometry such as 37C or 310K; not for gray output",
-        playing),
+    row<&P::highlight_above>("highlight-above", "Highlight above",
+                             "From where on the infrared values of a picture of more than 8 bits are shown "
+                             "in magenta: none, a raw "
+                             "value, or a temperature by radiometry such as 37C or 310K; not for gray output",
+                             playing),
 };
 
 struct Setting {
