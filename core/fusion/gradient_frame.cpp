@@ -292,11 +292,12 @@ void GradientFrame::fill_arguments(GradientPlan& plan, std::size_t lane, std::sp
   const Image to = place(output, slot.result, false);
   arguments.views.output = view_of(to, false);
   arguments.views.copies = 0;
-  arguments.view = view_settings(p, visible, to);
+  const bool is_view = view_kind(p) != ViewKind::fused;
+  if (is_view) arguments.view = view_settings(p, visible, to);
   // Samples of two pictures lie where they will; between them there is nothing of either.
-  const bool is_composed = arguments.view.arrangement != Arrangement::one;
+  const bool is_composed = is_view && arguments.view.arrangement != Arrangement::one;
   for (int i = 0; i < visible.planes; ++i) {
-    if (view_kind(p) == ViewKind::fused && !is_copied(visible, i)) continue;
+    if (!is_view && !is_copied(visible, i)) continue;
     Plane a = visible.plane[i];
     const Plane& b = to.plane[i];
     if (is_composed) a.data = nullptr, a.row_bytes = b.row_bytes;

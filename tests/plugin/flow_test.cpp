@@ -169,6 +169,14 @@ std::string events_of(Rig& rig) {
   return names;
 }
 
+/// What came before it is out of the way then.
+void send_first_picture(Rig& rig) {
+  rig.set_caps(grey, grey);
+  push_both(rig, 1, 0);
+  rig.pull();
+  events_of(rig);
+}
+
 GstEvent* custom(const char* name) {
   return gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(name));
 }
@@ -197,10 +205,7 @@ TEST(Segments, ComeBeforeTheEventsThatFollowThem) {
 
 TEST(Segments, ThatBeginWithGapsAreToldOfThem) {
   Rig rig;
-  rig.set_caps(grey, grey);
-  push_both(rig, 1, 0);
-  rig.pull();
-  events_of(rig);
+  send_first_picture(rig);
   rig.push_infrared({102, 14 * GST_SECOND, 40 * ms});
   send_segment(rig.visible, 10 * GST_SECOND);
   gst_harness_push_event(rig.visible, custom("first"));
@@ -220,10 +225,7 @@ TEST(Segments, ThatBeginWithGapsAreToldOfThem) {
 
 TEST(Flush, DropsTheEventsThatWaitedForAPictureBeforeIt) {
   Rig rig;
-  rig.set_caps(grey, grey);
-  push_both(rig, 1, 0);
-  rig.pull();
-  events_of(rig);
+  send_first_picture(rig);
   send_segment(rig.visible, 10 * GST_SECOND);
   gst_harness_push_event(rig.visible, custom("old"));
   gst_harness_push_event(rig.visible, gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "night", nullptr)));
@@ -240,10 +242,7 @@ TEST(Flush, DropsTheEventsThatWaitedForAPictureBeforeIt) {
 
 TEST(Eos, ComesAfterTheEventsThatWaitForAPicture) {
   Rig rig;
-  rig.set_caps(grey, grey);
-  push_both(rig, 1, 0);
-  rig.pull();
-  events_of(rig);
+  send_first_picture(rig);
   send_segment(rig.visible, 10 * GST_SECOND);
   gst_harness_push_event(rig.visible, custom("last"));
   for (GstHarness* harness : {rig.visible, rig.infrared})

@@ -151,16 +151,8 @@ TEST(Allocation, DownstreamsPoolHasThoseInFlightOnTop) {
     SCOPED_TRACE(properties);
     GstBufferPool* pool = gst_buffer_pool_new();
     Rig rig(properties);
-    gst_pad_add_probe(
-        rig.visible->sinkpad,
-        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM | GST_PAD_PROBE_TYPE_PUSH),
-        +[](GstPad*, GstPadProbeInfo* info, gpointer user) -> GstPadProbeReturn {
-          GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
-          if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return GST_PAD_PROBE_OK;
-          gst_query_add_allocation_pool(query, GST_BUFFER_POOL(user), 64 * 48, 2, 0);
-          return GST_PAD_PROBE_HANDLED;
-        },
-        pool, nullptr);
+    rig.answer_allocation(
+        [pool](GstQuery* query) { gst_query_add_allocation_pool(query, pool, 64 * 48, 2, 0); });
     rig.set_caps(caps_text("GRAY8", 64, 48), caps_text("GRAY8", 64, 48));
     rig.push_infrared({90, 0, 40 * ms});
     rig.push_visible({40, 0, 40 * ms});

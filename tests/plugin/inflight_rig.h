@@ -110,23 +110,11 @@ inline std::string picture(int n, int width = 32) {
 
 /// Downstream offers a pool of this type, of 1 to `max` buffers; 0: any number.
 inline void offer_pool(Rig& rig, GType type, guint max) {
-  struct Offer {
-    GType type;
-    guint max;
-  };
-  gst_pad_add_probe(
-      rig.visible->sinkpad,
-      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM | GST_PAD_PROBE_TYPE_PUSH),
-      +[](GstPad*, GstPadProbeInfo* info, gpointer user) -> GstPadProbeReturn {
-        GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
-        if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return GST_PAD_PROBE_OK;
-        const auto* offer = static_cast<Offer*>(user);
-        auto* pool = static_cast<GstBufferPool*>(gst_object_ref_sink(g_object_new(offer->type, nullptr)));
-        gst_query_add_allocation_pool(query, pool, 32 * 32, 1, offer->max);
-        gst_object_unref(pool);
-        return GST_PAD_PROBE_HANDLED;
-      },
-      new Offer{type, max}, +[](gpointer user) { delete static_cast<Offer*>(user); });
+  rig.answer_allocation([=](GstQuery* query) {
+    auto* pool = static_cast<GstBufferPool*>(gst_object_ref_sink(g_object_new(type, nullptr)));
+    gst_query_add_allocation_pool(query, pool, 32 * 32, 1, max);
+    gst_object_unref(pool);
+  });
 }
 
 }  // namespace digfusion::test

@@ -247,6 +247,20 @@ void Rig::push_infrared(const Picture& picture) {
   EXPECT_EQ(gst_harness_push(infrared, make_buffer(infrared_caps_, picture)), GST_FLOW_OK);
 }
 
+void Rig::answer_allocation(std::function<void(GstQuery*)> answer) {
+  using Answer = std::function<void(GstQuery*)>;
+  gst_pad_add_probe(
+      visible->sinkpad,
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM | GST_PAD_PROBE_TYPE_PUSH),
+      +[](GstPad*, GstPadProbeInfo* info, gpointer user) -> GstPadProbeReturn {
+        GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
+        if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return GST_PAD_PROBE_OK;
+        (*static_cast<Answer*>(user))(query);
+        return GST_PAD_PROBE_HANDLED;
+      },
+      new Answer(std::move(answer)), +[](gpointer user) { delete static_cast<Answer*>(user); });
+}
+
 void Rig::flush() {
   const guint32 seqnum = gst_util_seqnum_next();
   for (const auto make :

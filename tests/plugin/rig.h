@@ -124,6 +124,8 @@ class Rig {
   void set_caps(const std::string& visible_caps, const std::string& infrared_caps);
   void push_visible(const Picture& picture);
   void push_infrared(const Picture& picture);
+  /// Downstream answers allocation queries so, from now on.
+  void answer_allocation(std::function<void(GstQuery*)> answer);
   /// Flushes both streams, as a seek does.
   void flush();
   /// Waits for a picture; fails the test after some seconds.
